@@ -1,0 +1,173 @@
+"""What steps hand to each other besides trained components: tokens, pictures, tables, files.
+
+Every artifact is a folder in the store. `save` writes into an empty folder, `load` opens it again without reading more
+than it must (arrays are memory-mapped).
+"""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from gst.batch import StoryBatch
+from gst.cast import Cast
+from gst.latents import Latents, LatentSpec
+
+
+class Artifact(ABC):
+    """A result of a step that the store keeps."""
+
+    @abstractmethod
+    def save(self, folder: Path) -> None:
+        """Write everything into `folder`, which exists and is empty."""
+
+    @classmethod
+    @abstractmethod
+    def load(cls, folder: Path) -> Self:
+        """Open what `save` wrote."""
+
+
+@dataclass
+class Tokens(Artifact):
+    """The latents of one split, with all that a prior's training needs besides.
+
+    Args:
+        spec: what the latents are.
+        ids: the N stories' ids.
+        captions: N lists of captions.
+        data: (N, T, h, w) of the smallest unsigned integer that holds the vocabulary, zero at padding; or float16
+            (N, T, c, h, w).
+        characters: bool (N, T, C), the truth, or None.
+        cast: the cast of the data set.
+        source: fingerprint of the split they were made from.
+    """
+
+    spec: LatentSpec
+    ids: list[str]
+    captions: list[list[str]]
+    data: NDArray[Any]
+    characters: NDArray[np.bool_] | None
+    cast: Cast
+    source: str
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def batch(self, indices: Sequence[int]) -> StoryBatch:
+        """The stories at `indices`, with `latents["target"]`; no frames, no condition."""
+        length = max(len(self.captions[i]) for i in indices)
+        picked = np.asarray(self.data[list(indices), :length])
+        target = torch.from_numpy(picked.astype(np.int64 if self.spec.kind == "ids" else np.float32))
+        return StoryBatch(
+            ids=tuple(self.ids[i] for i in indices),
+            captions=[[*self.captions[i], *[""] * (length - len(self.captions[i]))] for i in indices],
+            frame_mask=torch.tensor([[t < len(self.captions[i]) for t in range(length)] for i in indices]),
+            characters=None
+            if self.characters is None
+            else torch.from_numpy(np.asarray(self.characters[list(indices), :length])),
+            latents={"target": Latents(target, self.spec)},
+        )
+
+    def save(self, folder: Path) -> None:
+        np.save(folder / "data.npy", self.data)
+        if self.characters is not None:
+            np.save(folder / "characters.npy", self.characters)
+        meta = {
+            "spec": self.spec.to_json(),
+            "ids": self.ids,
+            "captions": self.captions,
+            "cast": self.cast.to_json(),
+            "source": self.source,
+        }
+        (folder / "tokens.json").write_text(json.dumps(meta), encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        meta = json.loads((folder / "tokens.json").read_text(encoding="utf-8"))
+        labels = folder / "characters.npy"
+        return cls(
+            spec=LatentSpec.from_json(meta["spec"]),
+            ids=meta["ids"],
+            captions=meta["captions"],
+            data=np.load(folder / "data.npy", mmap_mode="r"),
+            characters=np.load(labels, mmap_mode="r") if labels.exists() else None,
+            cast=Cast.from_json(meta["cast"]),
+            source=meta["source"],
+        )
+
+
+@dataclass
+class Pictures(Artifact):
+    """Frames drawn for the stories of one split, in the split's order.
+
+    Args:
+        ids: the N stories' ids.
+        captions: N lists of captions that were drawn.
+        frames: uint8 (N, T, 3, H, W), zero at padding.
+        source: fingerprint of the split.
+        about: what every signature must say of them: seed, sampler, guidance, `characters_from`.
+    """
+
+    ids: list[str]
+    captions: list[list[str]]
+    frames: NDArray[np.uint8]
+    source: str
+    about: dict[str, Any] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def save(self, folder: Path) -> None:
+        np.save(folder / "frames.npy", self.frames)
+        meta = {"ids": self.ids, "captions": self.captions, "source": self.source, "about": self.about}
+        (folder / "pictures.json").write_text(json.dumps(meta), encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        meta = json.loads((folder / "pictures.json").read_text(encoding="utf-8"))
+        return cls(frames=np.load(folder / "frames.npy", mmap_mode="r"), **meta)
+
+
+@dataclass
+class Table(Artifact):
+    """Numbers with their signatures.
+
+    Args:
+        rows: one dict a number: "metric", "of" (what was scored), "value", "low" and "high" (95 % interval), "floor",
+            "ceiling", "direction", "signature".
+        about: what holds for all rows.
+    """
+
+    rows: list[dict[str, Any]]
+    about: dict[str, Any] = field(default_factory=dict)
+
+    def save(self, folder: Path) -> None:
+        (folder / "table.json").write_text(json.dumps({"rows": self.rows, "about": self.about}, indent=1))
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        return cls(**json.loads((folder / "table.json").read_text(encoding="utf-8")))
+
+
+@dataclass
+class File(Artifact):
+    """A single file, such as the report's index.html."""
+
+    path: Path
+
+    def save(self, folder: Path) -> None:
+        target = folder / self.path.name
+        target.write_bytes(self.path.read_bytes())
+        (folder / "file.json").write_text(json.dumps({"name": self.path.name}))
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        return cls(folder / json.loads((folder / "file.json").read_text(encoding="utf-8"))["name"])

@@ -1,0 +1,47 @@
+"""What every component shares: the options it was built with, what it is bound to, and how its state is saved.
+
+A component's options are the typed keyword arguments of its `__init__`; the registry makes the schema from that signature.
+What it must know of another component (latent spec, text spec, cast) is a keyword-only argument annotated `Bound[...]`:
+steps fill it, recipes cannot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, TypeVar
+
+T = TypeVar("T")
+
+
+class _BoundMarker:
+    """Marks an argument that steps fill and recipes cannot set."""
+
+    def __repr__(self) -> str:
+        return "Bound"
+
+
+BOUND = _BoundMarker()
+Bound = Annotated[T, BOUND]
+
+
+class Component:
+    """Base of all kinds. The registry fills the attributes below when it builds a component.
+
+    Attributes:
+        kind: the kind it belongs to, such as "prior".
+        use: the name it is registered under.
+        options: the validated options, defaults included; other components stand in it as objects.
+        bound: what its bound arguments were filled with.
+    """
+
+    kind: ClassVar[str]
+    use: str = ""
+    options: Mapping[str, Any] = {}
+    bound: Mapping[str, Any] = {}
+
+    def save_state(self, folder: Path) -> None:
+        """Write what was learned into `folder` (exists, empty). Options are saved by the caller."""
+
+    def load_state(self, folder: Path) -> None:
+        """Read what `save_state` wrote. Raises `CheckpointError` where it does not fit this component."""

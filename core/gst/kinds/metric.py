@@ -1,0 +1,46 @@
+"""Metrics: numbers about generated stories, each with its signature."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Any, ClassVar, Literal
+
+from torch import Tensor
+
+from gst.batch import StoryBatch
+from gst.component import Component
+
+
+class Metric(Component):
+    """Collects one row of statistics a story and turns any choice of rows into numbers.
+
+    Rows make bootstrap intervals over stories possible without looking at a picture twice.
+
+    Attributes:
+        directions: for every number it gives, "up" (more is better), "down", or None.
+        floor: what a model that ignores the captions would be scored on: "shuffled" (the real frames of another
+            story), "unigram" (pictures drawn token by token from per-position frequencies), or None.
+        ceiling: whether the tokenizer's reconstructions bound it.
+    """
+
+    kind: ClassVar[str] = "metric"
+    directions: dict[str, Literal["up", "down"] | None]
+    floor: Literal["shuffled", "unigram"] | None = "shuffled"
+    ceiling: bool = True
+
+    @abstractmethod
+    def reset(self) -> None:
+        """Forget all rows."""
+
+    @abstractmethod
+    def update(self, batch: StoryBatch, frames: Tensor) -> None:
+        """Add the stories of `batch` (real frames, truths) with `frames` (B, T, 3, H, W) in [-1, 1] as drawn for them."""
+
+    @abstractmethod
+    def compute(self, rows: Sequence[int] | None = None) -> dict[str, float]:
+        """The numbers over the stories at `rows` (repeats count as often), or over all of them."""
+
+    @abstractmethod
+    def signature(self) -> dict[str, Any]:
+        """All that decides the numbers besides the pictures: extractor and its weights' hash, resize, threshold, ..."""

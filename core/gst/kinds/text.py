@@ -1,0 +1,33 @@
+"""Text components: captions to ids or features."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterable, Sequence
+from typing import ClassVar
+
+from gst.component import Component
+from gst.condition import Text, TextSpec
+
+
+class TextEncoder(Component):
+    """Turns captions into ids or features of fixed length, with a padding mask."""
+
+    kind: ClassVar[str] = "text"
+
+    @property
+    @abstractmethod
+    def spec(self) -> TextSpec:
+        """What `encode` gives. Known only after `fit` where the vocabulary is learned."""
+
+    def fit(self, captions: Iterable[str]) -> dict[str, float]:
+        """Learn from captions (a vocabulary, merges). Returns numbers to log. Nothing to learn by default."""
+        return {}
+
+    @abstractmethod
+    def encode(self, captions: Sequence[Sequence[str]]) -> Text:
+        """captions of B stories, T strings each (padding frames are "") -> Text (B, T, L)."""
+
+    def count(self, caption: str) -> int:
+        """Rows that this caption needs before any cut; more than `spec.length` does not fit."""
+        raise NotImplementedError
