@@ -8,6 +8,7 @@ from gst.kinds.guidance import Branch, Guidance
 from gst.kinds.metric import Metric
 from gst.kinds.prior import MaskedPrior, Prior
 from gst.kinds.sampler import Sampler
+from gst.kinds.scorer import Scorer
 from gst.kinds.step import Step
 from gst.kinds.text import TextEncoder
 from gst.kinds.tokenizer import Tokenizer
@@ -23,6 +24,7 @@ KINDS: dict[str, type] = {
     "critic": Critic,
     "guidance": Guidance,
     "sampler": Sampler,
+    "scorer": Scorer,
     "metric": Metric,
     "writer": Writer,
     "step": Step,
@@ -41,6 +43,7 @@ __all__ = [
     "Phase",
     "Prior",
     "Sampler",
+    "Scorer",
     "Step",
     "StorySet",
     "TextEncoder",
