@@ -9,7 +9,7 @@ from gst.kinds.metric import Metric
 from gst.kinds.prior import MaskedPrior, Prior
 from gst.kinds.sampler import Sampler
 from gst.kinds.scorer import Scorer
-from gst.kinds.step import Step
+from gst.kinds.step import Estimate, Step
 from gst.kinds.text import TextEncoder
 from gst.kinds.tokenizer import Tokenizer
 from gst.kinds.tracker import Tracker
@@ -36,6 +36,7 @@ __all__ = [
     "Branch",
     "Critic",
     "Dataset",
+    "Estimate",
     "Finding",
     "Guidance",
     "MaskedPrior",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from torch import Tensor
@@ -47,6 +48,22 @@ class Prior(Trainable):
         "all": neither is there.
         """
         return {}
+
+    @classmethod
+    def declared_characters(cls, options: Mapping[str, Any]) -> bool | None:
+        """What `takes_characters` will be for a prior with these options (defaults included), before it is built.
+
+        `gst check` reads it. None: not known before.
+        """
+        return None
+
+    @classmethod
+    def declared_drops(cls, options: Mapping[str, Any]) -> dict[Drop, float] | None:
+        """What `drops` will be for a prior with these options (defaults included), before it is built.
+
+        `gst check` refuses a guidance that asks for a branch that is not in it. None: not known before.
+        """
+        return None
 
     @abstractmethod
     def begin(self, condition: Condition) -> Any:
