@@ -1,0 +1,189 @@
+"""The cast of a data set, and who a caption speaks of.
+
+What a model is told about characters comes from the captions alone. This module reads captions: names and aliases by
+word, and, where asked for, pronouns by a short and fixed rule, so that the same text always names the same characters
+in training, in evaluation and in ``gst sample``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+Resolve = Literal["none", "antecedent"]
+GROUP_PRONOUNS = ("they", "them", "their", "both")
+
+
+@dataclass(frozen=True)
+class Character:
+    """One member of a cast.
+
+    Args:
+        name: What the character is called.
+        aliases: Other words for it, as written in captions ("bear").
+        pronouns: Every form that may stand for it ("he", "him", "his").
+        description: One line for people; no model reads it.
+    """
+
+    name: str
+    aliases: tuple[str, ...] = ()
+    pronouns: tuple[str, ...] = ()
+    description: str = ""
+
+
+@dataclass(frozen=True)
+class Mention:
+    """A word of a caption that speaks of somebody; ``characters`` is empty where a pronoun has no antecedent."""
+
+    text: str
+    kind: Literal["name", "alias", "pronoun"]
+    characters: tuple[str, ...]
+
+
+class Discourse:
+    """What has been said so far in one story: who was spoken of last, and which group.
+
+    `Cast.explain` reads captions through it, and a grammar can write captions through it, so that both agree.
+    """
+
+    def __init__(self, cast: Cast) -> None:
+        self._cast = cast
+        self._recent: list[int] = []
+        self._caption: list[int] = []
+        self._group: tuple[int, ...] = ()
+
+    def mention(self, characters: Iterable[int]) -> None:
+        """Somebody is spoken of now, in this order."""
+        for who in characters:
+            if who in self._recent:
+                self._recent.remove(who)
+            self._recent.append(who)
+            if who not in self._caption:
+                self._caption.append(who)
+        if len(self._caption) > 1:
+            self._group = tuple(self._caption)
+
+    def end_caption(self) -> None:
+        """The next words belong to the next caption."""
+        self._caption = []
+
+    def refer(self, pronoun: str) -> tuple[int, ...]:
+        """Whom a pronoun stands for here; empty if nobody.
+
+        A group pronoun stands for the characters of this caption so far if they are two or more, else for those of the
+        latest caption that had two or more. Any other stands for the latest mentioned character that goes by it.
+        """
+        word = pronoun.lower()
+        if word in self._cast.group_pronouns and self._group:
+            return self._group
+        for who in reversed(self._recent):
+            if word in self._cast.characters[who].pronouns:
+                return (who,)
+        return ()
+
+
+class Cast:
+    """Named characters, in a fixed order, and the reading of captions that speak of them.
+
+    Args:
+        characters: The characters; their order is the order of every (C,) array.
+        group_pronouns: Words that stand for two or more characters.
+    """
+
+    def __init__(self, characters: Sequence[Character], group_pronouns: tuple[str, ...] = GROUP_PRONOUNS) -> None:
+        self.characters = tuple(characters)
+        self.group_pronouns = group_pronouns
+        self._words: dict[str, tuple[int, Literal["name", "alias"]]] = {}
+        for index, character in enumerate(self.characters):
+            self._add(character.name, index, "name")
+            for alias in character.aliases:
+                self._add(alias, index, "alias")
+        pronouns = {p.lower() for c in self.characters for p in c.pronouns} | set(group_pronouns)
+        # Longest first, so that "polar bear" is not read as "bear".
+        words = "|".join(re.escape(w) for w in sorted(self._words, key=lambda w: (-len(w), w)))
+        bare = "|".join(re.escape(w) for w in sorted(pronouns, key=lambda w: (-len(w), w)))
+        patterns = [rf"(?P<word>{words})(?:['’]s|s['’]?)?"] if words else []
+        patterns += [rf"(?P<pronoun>{bare})"] if bare else []
+        self._pattern = re.compile(rf"(?<!\w)(?:{'|'.join(patterns)})(?!\w)" if patterns else r"(?!)", re.IGNORECASE)
+
+    def _add(self, word: str, index: int, kind: Literal["name", "alias"]) -> None:
+        key = word.lower()
+        owner = self._words.setdefault(key, (index, kind))[0]
+        if owner != index:
+            raise ValueError(
+                f"{word!r} stands for both {self.characters[owner].name} and {self.characters[index].name}"
+            )
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names, in order."""
+        return tuple(c.name for c in self.characters)
+
+    def __len__(self) -> int:
+        return len(self.characters)
+
+    def __repr__(self) -> str:
+        return f"Cast({', '.join(self.names)})"
+
+    def index(self, name: str) -> int:
+        """The place of a name or alias in the cast; KeyError if nobody goes by it."""
+        return self._words[name.lower()][0]
+
+    def mentions(self, caption: str) -> npt.NDArray[np.bool_]:
+        """Who is named in one caption, by name or alias: (C,)."""
+        named = np.zeros(len(self), bool)
+        for match in self._pattern.finditer(caption):
+            if word := match["word"]:
+                named[self._words[word.lower()][0]] = True
+        return named
+
+    def resolve(self, captions: Sequence[str], mode: Resolve = "none") -> npt.NDArray[np.bool_]:
+        """Who each caption of a story speaks of: (T, C).
+
+        Args:
+            captions: The story's captions, in order.
+            mode: "none" reads names and aliases only; "antecedent" also binds pronouns, by `Discourse.refer`.
+        """
+        if mode == "none":
+            rows = [self.mentions(c) for c in captions]
+            return np.stack(rows) if rows else np.zeros((0, len(self)), bool)
+        if mode != "antecedent":
+            raise ValueError(f"resolve mode {mode!r}: expected 'none' or 'antecedent'")
+        told = np.zeros((len(captions), len(self)), bool)
+        for frame, found in enumerate(self._read(captions)):
+            for _, _, who in found:
+                told[frame, list(who)] = True
+        return told
+
+    def explain(self, captions: Sequence[str]) -> list[list[Mention]]:
+        """What "antecedent" reads in each caption, word by word."""
+        names = self.names
+        return [
+            [Mention(text, kind, tuple(names[i] for i in who)) for text, kind, who in found]
+            for found in self._read(captions)
+        ]
+
+    def _read(
+        self, captions: Sequence[str]
+    ) -> list[list[tuple[str, Literal["name", "alias", "pronoun"], tuple[int, ...]]]]:
+        discourse = Discourse(self)
+        frames = []
+        for caption in captions:
+            found: list[tuple[str, Literal["name", "alias", "pronoun"], tuple[int, ...]]] = []
+            for match in self._pattern.finditer(caption):
+                if word := match["word"]:
+                    index, kind = self._words[word.lower()]
+                    discourse.mention((index,))
+                    found.append((match[0], kind, (index,)))
+                else:
+                    who = discourse.refer(match[0])
+                    discourse.mention(who)
+                    found.append((match[0], "pronoun", who))
+            discourse.end_caption()
+            frames.append(found)
+        return frames
