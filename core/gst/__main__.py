@@ -1,0 +1,5 @@
+"""`python -m gst` is `gst`."""
+
+from gst.cli import main
+
+main()

@@ -1,0 +1,73 @@
+"""What commands share: results go to stdout, everything else to stderr; tables, JSON, and examples under --help."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def examples(*lines: str) -> str:
+    """The epilog of a command: complete command lines that work as they stand. Tests run them."""
+    return "\n".join(["\b", "Examples:", *(f"  {line}" for line in lines)])
+
+
+def result(text: str) -> None:
+    """A line of the result, to stdout."""
+    click.echo(text)
+
+
+def result_json(data: Any) -> None:
+    """The result as JSON, to stdout. Paths and other objects are written as text."""
+    click.echo(json.dumps(data, indent=2, default=str, ensure_ascii=False))
+
+
+def say(text: str) -> None:
+    """Anything that is not the result, to stderr."""
+    click.echo(text, err=True)
+
+
+def warn(text: str) -> None:
+    """Something that went wrong and did not stop the command, to stderr."""
+    click.echo(f"warning: {text}", err=True)
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, right: Sequence[str] = ()) -> None:
+    """A table to stdout: drawn by rich in a terminal, else aligned plain text, one line a row.
+
+    Args:
+        columns: headings.
+        rows: cells, written with `str`; None stays empty.
+        right: headings of columns to align right.
+    """
+    cells = [["" if cell is None else str(cell) for cell in row] for row in rows]
+    if sys.stdout.isatty():
+        _draw(columns, cells, right)
+        return
+    lines = [[" ".join(cell.split("\n")) for cell in row] for row in [list(columns), *cells]]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(columns))]
+    for line in lines:
+        padded = [
+            cell.rjust(width) if column in right else cell.ljust(width)
+            for column, cell, width in zip(columns, line, widths, strict=True)
+        ]
+        click.echo("  ".join(padded).rstrip())
+
+
+def _draw(columns: Sequence[str], cells: Sequence[Sequence[str]], right: Sequence[str]) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    drawn = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        drawn.add_column(column, justify="right" if column in right else "left")
+    for row in cells:
+        drawn.add_row(*(Text(cell) for cell in row))
+    Console().print(drawn)

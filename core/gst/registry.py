@@ -1,0 +1,341 @@
+"""What is registered: names of components, each with the class it stands for and the plugin that brought it.
+
+Targets are strings ("module:Class") and are imported when they are asked for, so that listing everything costs nothing.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gst.errors import OptionError, PluginError, Problem, UsageError
+
+if TYPE_CHECKING:
+    from gst.component import Component
+
+KIND_NAMES = (
+    "dataset",
+    "tokenizer",
+    "text",
+    "prior",
+    "critic",
+    "guidance",
+    "sampler",
+    "scorer",
+    "metric",
+    "writer",
+    "step",
+    "tracker",
+)
+CORE = "gst-story"
+_NAME = re.compile(r"[a-z0-9]+([.-][a-z0-9]+)*")
+_TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+_RECIPES = re.compile(r"[A-Za-z_][\w.]*:[^:]+")
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """One entry point of the group "gst", loaded or not.
+
+    Args:
+        name: name of the entry point.
+        dist: its distribution.
+        version: the distribution's version.
+        origin: where it was installed from: "index", "git URL@COMMIT", "archive URL", "local PATH", "editable PATH".
+        cause: why it is broken, in one line; None where it works.
+        claimed: "kind/name" of what a broken plugin had registered before it failed.
+        error: what was raised, for `--debug`.
+    """
+
+    name: str
+    dist: str
+    version: str
+    origin: str
+    cause: str | None = None
+    claimed: tuple[str, ...] = ()
+    error: BaseException | None = field(default=None, repr=False, compare=False)
+
+
+BrokenPlugin = Plugin
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One registered component.
+
+    Args:
+        kind: its kind, such as "prior".
+        name: its name, unique in its kind.
+        target: "module:Class", imported by `load`.
+        summary: one line for lists.
+        dist: distribution that brought it.
+        version: the distribution's version.
+        origin: where the distribution came from, see `Plugin`.
+        aliases: other names it answers to.
+    """
+
+    kind: str
+    name: str
+    target: str
+    summary: str
+    dist: str
+    version: str
+    origin: str
+    aliases: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        return f"{self.kind}/{self.name}"
+
+    def load(self) -> type[Component]:
+        """Import the class. Raises `PluginError` where that fails or where it is no component of its kind."""
+        module, _, attribute = self.target.partition(":")
+        owner = f"{self.key} of {self.dist} {self.version}"
+        try:
+            cls = getattr(importlib.import_module(module), attribute)
+        except Exception as error:
+            raise PluginError(
+                f"{owner} cannot be loaded from '{self.target}': {describe(error)}",
+                hint=f"Reinstall {self.dist}, or report it to its authors with the output of --debug.",
+            ) from error
+        from gst.kinds import KINDS
+
+        contract = KINDS[self.kind]
+        if not (isinstance(cls, type) and issubclass(cls, contract)):
+            raise PluginError(f"{owner}: '{self.target}' is not a {contract.__name__}")
+        return cls
+
+
+@dataclass(frozen=True)
+class RecipeFolder:
+    """A folder of recipes that a distribution brings."""
+
+    dist: str
+    path: Path
+
+
+class Registrar:
+    """What a plugin's `gst_register` is given: adds to the registry in that plugin's name.
+
+    Nothing is added before the hook has returned, so a plugin that fails half way leaves nothing behind.
+    """
+
+    def __init__(self, plugin: Plugin) -> None:
+        self.plugin = plugin
+        self.entries: list[Entry] = []
+        self.recipes: list[RecipeFolder] = []
+
+    def add(self, kind: str, name: str, target: str, *, summary: str, aliases: Sequence[str] = ()) -> None:
+        """Register a component.
+
+        Args:
+            kind: one of `gst.registry.KIND_NAMES`.
+            name: lower-case letters and digits, joined by "-" or ".".
+            target: "module:Class"; imported when it is first used.
+            summary: one line that says what it is.
+            aliases: other names it answers to.
+        """
+        if kind not in KIND_NAMES:
+            raise ValueError(f"there is no kind '{kind}'; kinds are {', '.join(KIND_NAMES)}")
+        for each in (name, *aliases):
+            if not _NAME.fullmatch(each):
+                raise ValueError(f"'{each}' is no name: lower-case letters and digits, joined by '-' or '.'")
+            if any(e.kind == kind and each in (e.name, *e.aliases) for e in self.entries):
+                raise ValueError(f"{kind}/{each} is registered twice")
+        if not _TARGET.fullmatch(target):
+            raise ValueError(f"the target of {kind}/{name} must look like 'module:Class', not '{target}'")
+        owner = self.plugin
+        self.entries.append(Entry(kind, name, target, summary, owner.dist, owner.version, owner.origin, tuple(aliases)))
+
+    def add_recipes(self, folder: str) -> None:
+        """Register a folder of recipes inside an importable package: "package:folder"."""
+        if not _RECIPES.fullmatch(folder):
+            raise ValueError(f"a folder of recipes must look like 'package:folder', not '{folder}'")
+        package, _, inside = folder.partition(":")
+        spec = find_spec(package)
+        if spec is None or not spec.submodule_search_locations:
+            raise ValueError(f"'{package}' is not a package")
+        path = (Path(next(iter(spec.submodule_search_locations))) / inside).resolve()
+        if not path.is_dir():
+            raise ValueError(f"package '{package}' has no folder '{inside}'")
+        self.recipes.append(RecipeFolder(self.plugin.dist, path))
+
+
+class Registry:
+    """All components by kind and name.
+
+    Attributes:
+        plugins: every plugin that was found, in order of distribution, the broken ones too.
+        recipes: folders of recipes, core's first.
+    """
+
+    def __init__(self) -> None:
+        self.plugins: list[Plugin] = []
+        self.recipes: list[RecipeFolder] = []
+        self._names: dict[tuple[str, str], list[Entry]] = {}
+
+    @property
+    def broken(self) -> list[BrokenPlugin]:
+        """Plugins that could not be loaded, with their cause."""
+        return [plugin for plugin in self.plugins if plugin.cause is not None]
+
+    @property
+    def conflicts(self) -> dict[str, list[Entry]]:
+        """ "kind/name" -> the entries of different distributions that claim it; none answers to the bare name."""
+        return {f"{kind}/{name}": found for (kind, name), found in sorted(self._names.items()) if len(found) > 1}
+
+    def accept(self, registrar: Registrar) -> None:
+        """Take over what a plugin registered. Raises ValueError where it claims a name of core."""
+        for entry in registrar.entries:
+            for name in (entry.name, *entry.aliases):
+                if any(other.dist == CORE for other in self._names.get((entry.kind, name), ())):
+                    raise ValueError(f"it claims {entry.kind}/{name}, which belongs to {CORE}")
+        for entry in registrar.entries:
+            for name in (entry.name, *entry.aliases):
+                self._names.setdefault((entry.kind, name), []).append(entry)
+        self.recipes += registrar.recipes
+        self.plugins.append(registrar.plugin)
+
+    def entries(self, kind: str | None = None) -> list[Entry]:
+        """What is registered, in the order of kinds, then of names."""
+        unique = {(e.kind, e.name, e.dist): e for found in self._names.values() for e in found}
+        order = {name: i for i, name in enumerate(KIND_NAMES)}
+        picked = [e for e in unique.values() if kind in (None, e.kind)]
+        return sorted(picked, key=lambda e: (order[e.kind], e.name, e.dist))
+
+    def get(self, kind: str, name: str) -> Entry:
+        """The entry of a name, an alias, or "distribution:name".
+
+        Raises:
+            PluginError: nobody registered it (with the nearest names, and the distribution to install where that is
+                known), its plugin is broken (with the cause), or two distributions claim it.
+            UsageError: there is no such kind.
+        """
+        if kind not in KIND_NAMES:
+            raise UsageError(f"There is no kind '{kind}'.{suggest(kind, KIND_NAMES)}", hint=_known("Kinds", KIND_NAMES))
+        dist, _, bare = name.rpartition(":")
+        found = [e for e in self._names.get((kind, bare), ()) if not dist or normal(e.dist) == normal(dist)]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            owners = " and ".join(f"{e.dist} {e.version}" for e in found)
+            ways = " or ".join(f"{e.dist}:{bare}" for e in found)
+            raise PluginError(f"{kind} '{bare}' is claimed by {owners}.", hint=f"Say which one: {ways}")
+        raise self._unknown(kind, dist, bare)
+
+    def create(
+        self, kind: str, name: str, options: Mapping[str, Any], bound: Mapping[str, Any] | None = None
+    ) -> Component:
+        """Build a component.
+
+        Args:
+            kind: its kind.
+            name: its name, an alias, or "distribution:name".
+            options: its options; other components, splits and artifacts as objects.
+            bound: all that is known of other components; the component gets those that it declares.
+
+        Raises:
+            OptionError: an option is unknown, missing or of the wrong type, or a bound argument is missing.
+            PluginError: see `get` and `Entry.load`.
+        """
+        from gst import schema
+
+        entry = self.get(kind, name)
+        cls = entry.load()
+        clean, problems = schema.validate(cls, options, entry.name, entry.name)
+        known, missing = schema.fill_bound(cls, bound or {}, entry.name)
+        if problems or missing:
+            raise OptionError([*problems, *missing], hint=f"gst info {entry.key} shows all options.")
+        try:
+            component = cls(**clean, **known)
+        except ValueError as error:
+            raise OptionError([Problem("", f"{entry.name}: {error}")]) from error
+        ambiguous = len(self._names[kind, entry.name]) > 1
+        component.use = f"{entry.dist}:{entry.name}" if ambiguous else entry.name
+        component.options, component.bound = clean, known
+        return component
+
+    def _unknown(self, kind: str, dist: str, name: str) -> PluginError:
+        asked = f"{kind} '{dist + ':' if dist else ''}{name}'"
+        supplier = dist or SUPPLIERS.get(f"{kind}/{name}")
+        for plugin in self.broken:
+            if f"{kind}/{name}" in plugin.claimed or (supplier and normal(plugin.dist) == normal(supplier)):
+                error = PluginError(
+                    f"{asked} needs {plugin.dist} {plugin.version}, which is broken: {plugin.cause}",
+                    hint=f"Repair it with pip install --force-reinstall {plugin.dist}, or remove it.",
+                )
+                error.__cause__ = plugin.error
+                return error
+        names = sorted({known for k, known in self._names if k == kind})
+        message = f"There is no {asked}.{suggest(name, names)}"
+        if supplier and not any(normal(plugin.dist) == normal(supplier) for plugin in self.plugins):
+            return PluginError(
+                f"{message} {supplier} brings it and is not installed.",
+                hint=f"pip install {supplier} (in a checkout of gst: pip install -e plugins/{supplier})",
+            )
+        if self.broken:
+            causes = "; ".join(f"{p.dist} {p.version}: {p.cause}" for p in self.broken)
+            message += f" A broken plugin may have brought it ({causes})."
+        return PluginError(message, hint=_known(f"Registered under {kind}", names))
+
+
+# Names of our own plugins, so that an error can say what to install.
+SUPPLIERS = {
+    key: dist
+    for dist, keys in {
+        "gst-data": ("dataset/story-world", "dataset/codraw", "dataset/story-folder"),
+        "gst-vq": ("tokenizer/vqvae", "tokenizer/vqgan"),
+        "gst-maskgst": (
+            "text/bpe",
+            "prior/maskgst",
+            "sampler/maskgit",
+            "guidance/none",
+            "guidance/cfg",
+            "guidance/negative-prompt",
+            "guidance/character",
+        ),
+        "gst-metrics": (
+            "scorer/character-classifier",
+            "metric/char-f1",
+            "metric/char-acc",
+            "metric/place-acc",
+            "metric/position-acc",
+            "metric/fid-clf",
+            "metric/frame-consistency",
+            "metric/psnr",
+            "metric/ssim",
+            "metric/codebook-use",
+            "step/unigram",
+            "step/retrieve",
+            "step/copy-frame",
+        ),
+    }.items()
+    for key in keys
+}
+
+
+def normal(dist: str) -> str:
+    """A distribution's name in its normal form (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", dist).lower()
+
+
+def suggest(word: str, known: Sequence[str]) -> str:
+    """ " Did you mean 'x' or 'y'?", or "" where nothing is near."""
+    near = difflib.get_close_matches(word, known, n=3, cutoff=0.6)
+    return f" Did you mean {' or '.join(repr(n) for n in near)}?" if near else ""
+
+
+def describe(error: BaseException) -> str:
+    """An exception in one line: its class and its message."""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _known(what: str, names: Sequence[str]) -> str:
+    return f"{what}: {', '.join(names) or 'nothing'}."
