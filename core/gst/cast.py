@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 Resolve = Literal["none", "antecedent"]
+Kind = Literal["name", "alias", "pronoun"]
 GROUP_PRONOUNS = ("they", "them", "their", "both")
 
 
@@ -25,7 +26,8 @@ class Character:
 
     Args:
         name: What the character is called.
-        aliases: Other words for it, as written in captions ("bear").
+        aliases: Other words for it, as written in captions ("bear"). A word that several characters have ("kids")
+            stands for all of them.
         pronouns: Every form that may stand for it ("he", "him", "his").
         description: One line for people; no model reads it.
     """
@@ -41,7 +43,7 @@ class Mention:
     """A word of a caption that speaks of somebody; ``characters`` is empty where a pronoun has no antecedent."""
 
     text: str
-    kind: Literal["name", "alias", "pronoun"]
+    kind: Kind
     characters: tuple[str, ...]
 
 
@@ -87,37 +89,46 @@ class Discourse:
         return ()
 
 
+def _any_of(words: Iterable[str]) -> str:
+    """An alternation, longest first, so that "polar bear" is not read as "bear"."""
+    return "|".join(re.escape(w) for w in sorted(words, key=lambda w: (-len(w), w)))
+
+
 class Cast:
     """Named characters, in a fixed order, and the reading of captions that speak of them.
 
     Args:
         characters: The characters; their order is the order of every (C,) array.
         group_pronouns: Words that stand for two or more characters.
+        ignore: Phrases that hold a name and mean nobody ("hot dog").
     """
 
-    def __init__(self, characters: Sequence[Character], group_pronouns: tuple[str, ...] = GROUP_PRONOUNS) -> None:
+    def __init__(
+        self,
+        characters: Sequence[Character],
+        group_pronouns: tuple[str, ...] = GROUP_PRONOUNS,
+        ignore: tuple[str, ...] = (),
+    ) -> None:
         self.characters = tuple(characters)
         self.group_pronouns = group_pronouns
-        self._words: dict[str, tuple[int, Literal["name", "alias"]]] = {}
+        self._words: dict[str, tuple[int, ...]] = {}
         for index, character in enumerate(self.characters):
-            self._add(character.name, index, "name")
-            for alias in character.aliases:
-                self._add(alias, index, "alias")
+            for word in dict.fromkeys(w.casefold() for w in (character.name, *character.aliases)):
+                self._words[word] = (*self._words.get(word, ()), index)
+        self._names = {c.name.casefold() for c in self.characters}
+        written = {w for c in self.characters for w in (c.name, *c.aliases)}
         pronouns = {p.lower() for c in self.characters for p in c.pronouns} | set(group_pronouns)
-        # Longest first, so that "polar bear" is not read as "bear".
-        words = "|".join(re.escape(w) for w in sorted(self._words, key=lambda w: (-len(w), w)))
-        bare = "|".join(re.escape(w) for w in sorted(pronouns, key=lambda w: (-len(w), w)))
-        patterns = [rf"(?P<word>{words})(?:['’]s|s['’]?)?"] if words else []
-        patterns += [rf"(?P<pronoun>{bare})"] if bare else []
-        self._pattern = re.compile(rf"(?<!\w)(?:{'|'.join(patterns)})(?!\w)" if patterns else r"(?!)", re.IGNORECASE)
-
-    def _add(self, word: str, index: int, kind: Literal["name", "alias"]) -> None:
-        key = word.lower()
-        owner = self._words.setdefault(key, (index, kind))[0]
-        if owner != index:
-            raise ValueError(
-                f"{word!r} stands for both {self.characters[owner].name} and {self.characters[index].name}"
+        ending = "(?:['’]s|s['’]?)?"
+        patterns = [
+            f"(?P<{group}>{_any_of(words)}){end}"
+            for group, words, end in (
+                ("nobody", ignore, ending),
+                ("word", written, ending),
+                ("pronoun", pronouns if self._words else (), ""),
             )
+            if words
+        ]
+        self._pattern = re.compile(rf"(?<!\w)(?:{'|'.join(patterns)})(?!\w)" if patterns else r"(?!)", re.IGNORECASE)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -131,15 +142,18 @@ class Cast:
         return f"Cast({', '.join(self.names)})"
 
     def index(self, name: str) -> int:
-        """The place of a name or alias in the cast; KeyError if nobody goes by it."""
-        return self._words[name.lower()][0]
+        """The place of a name or alias in the cast; KeyError if nobody goes by it, or several do."""
+        found = self._words[name.casefold()]
+        if len(found) > 1:
+            raise KeyError(name)
+        return found[0]
 
     def mentions(self, caption: str) -> npt.NDArray[np.bool_]:
         """Who is named in one caption, by name or alias: (C,)."""
         named = np.zeros(len(self), bool)
         for match in self._pattern.finditer(caption):
-            if word := match["word"]:
-                named[self._words[word.lower()][0]] = True
+            if match.lastgroup == "word":
+                named[list(self._who(match["word"]))] = True
         return named
 
     def resolve(self, captions: Sequence[str], mode: Resolve = "none") -> npt.NDArray[np.bool_]:
@@ -168,22 +182,25 @@ class Cast:
             for found in self._read(captions)
         ]
 
-    def _read(
-        self, captions: Sequence[str]
-    ) -> list[list[tuple[str, Literal["name", "alias", "pronoun"], tuple[int, ...]]]]:
+    def _who(self, word: str) -> tuple[int, ...]:
+        # `re` takes a few letters of other scripts for ours (dotless i) that casefold keeps apart: nobody's word.
+        return self._words.get(word.casefold(), ())
+
+    def _read(self, captions: Sequence[str]) -> list[list[tuple[str, Kind, tuple[int, ...]]]]:
         discourse = Discourse(self)
         frames = []
         for caption in captions:
-            found: list[tuple[str, Literal["name", "alias", "pronoun"], tuple[int, ...]]] = []
+            found: list[tuple[str, Kind, tuple[int, ...]]] = []
             for match in self._pattern.finditer(caption):
-                if word := match["word"]:
-                    index, kind = self._words[word.lower()]
-                    discourse.mention((index,))
-                    found.append((match[0], kind, (index,)))
+                if match.lastgroup == "nobody":
+                    continue
+                if match.lastgroup == "word":
+                    who = self._who(match["word"])
+                    kind: Kind = "name" if match["word"].casefold() in self._names else "alias"
                 else:
-                    who = discourse.refer(match[0])
-                    discourse.mention(who)
-                    found.append((match[0], "pronoun", who))
+                    who, kind = discourse.refer(match[0]), "pronoun"
+                discourse.mention(who)
+                found.append((match[0], kind, who))
             discourse.end_caption()
             frames.append(found)
         return frames
