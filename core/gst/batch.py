@@ -55,9 +55,9 @@ class StoryBatch:
         )
 
 
-def collate(stories: Sequence[Story]) -> StoryBatch:
-    """Pad stories to one length and turn uint8 frames into float32 in [-1, 1]."""
-    length = max(len(story) for story in stories)
+def collate(stories: Sequence[Story], length: int | None = None) -> StoryBatch:
+    """Pad stories to `length` frames (default: the longest of them) and turn uint8 frames into float32 in [-1, 1]."""
+    length = max(len(story) for story in stories) if length is None else length
     labelled = all(story.characters is not None for story in stories)
     names = set(stories[0].extras).intersection(*(story.extras for story in stories))
     frames = torch.from_numpy(np.stack([_pad(story.frames, length) for story in stories]))

@@ -36,7 +36,7 @@ KIND_NAMES = (
 CORE = "gst-story"
 _NAME = re.compile(r"[a-z0-9]+([.-][a-z0-9]+)*")
 _TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
-_RECIPES = re.compile(r"[A-Za-z_][\w.]*:[^:]+")
+_FOLDER = re.compile(r"[A-Za-z_][\w.]*:[^:]+")
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class Entry:
         module, _, attribute = self.target.partition(":")
         owner = f"{self.key} of {self.dist} {self.version}"
         try:
-            cls = getattr(importlib.import_module(module), attribute)
+            cls: type[Component] = getattr(importlib.import_module(module), attribute)
         except Exception as error:
             raise PluginError(
                 f"{owner} cannot be loaded from '{self.target}': {describe(error)}",
@@ -120,6 +120,23 @@ class RecipeFolder:
     path: Path
 
 
+@dataclass(frozen=True)
+class Weights:
+    """An exported pipeline that a distribution brings; `gst.load(name)` opens it.
+
+    Args:
+        name: what `gst.load` and `gst sample` call it.
+        dist: the distribution.
+        path: its folder, as `gst.exporting.export` writes it.
+        summary: one line that says what it draws.
+    """
+
+    name: str
+    dist: str
+    path: Path
+    summary: str
+
+
 class Registrar:
     """What a plugin's `gst_register` is given: adds to the registry in that plugin's name.
 
@@ -130,6 +147,7 @@ class Registrar:
         self.plugin = plugin
         self.entries: list[Entry] = []
         self.recipes: list[RecipeFolder] = []
+        self.weights: list[Weights] = []
 
     def add(self, kind: str, name: str, target: str, *, summary: str, aliases: Sequence[str] = ()) -> None:
         """Register a component.
@@ -155,16 +173,34 @@ class Registrar:
 
     def add_recipes(self, folder: str) -> None:
         """Register a folder of recipes inside an importable package: "package:folder"."""
-        if not _RECIPES.fullmatch(folder):
-            raise ValueError(f"a folder of recipes must look like 'package:folder', not '{folder}'")
-        package, _, inside = folder.partition(":")
-        spec = find_spec(package)
-        if spec is None or not spec.submodule_search_locations:
-            raise ValueError(f"'{package}' is not a package")
-        path = (Path(next(iter(spec.submodule_search_locations))) / inside).resolve()
+        path = _inside(folder, "a folder of recipes")
         if not path.is_dir():
+            package, _, inside = folder.partition(":")
             raise ValueError(f"package '{package}' has no folder '{inside}'")
         self.recipes.append(RecipeFolder(self.plugin.dist, path))
+
+    def add_weights(self, name: str, folder: str, *, summary: str) -> None:
+        """Register an exported pipeline under a name for `gst.load` and `gst sample`.
+
+        Args:
+            name: lower-case letters and digits, joined by "-" or ".".
+            folder: "package:folder", inside an importable package.
+            summary: one line that says what it draws.
+        """
+        if not _NAME.fullmatch(name):
+            raise ValueError(f"'{name}' is no name: lower-case letters and digits, joined by '-' or '.'")
+        self.weights.append(Weights(name, self.plugin.dist, _inside(folder, "a folder of weights"), summary))
+
+
+def _inside(folder: str, what: str) -> Path:
+    """The path of "package:folder"."""
+    if not _FOLDER.fullmatch(folder):
+        raise ValueError(f"{what} must look like 'package:folder', not '{folder}'")
+    package, _, inside = folder.partition(":")
+    spec = find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        raise ValueError(f"'{package}' is not a package")
+    return (Path(next(iter(spec.submodule_search_locations))) / inside).resolve()
 
 
 class Registry:
@@ -173,11 +209,13 @@ class Registry:
     Attributes:
         plugins: every plugin that was found, in order of distribution, the broken ones too.
         recipes: folders of recipes, core's first.
+        weights: exported pipelines by name.
     """
 
     def __init__(self) -> None:
         self.plugins: list[Plugin] = []
         self.recipes: list[RecipeFolder] = []
+        self.weights: dict[str, Weights] = {}
         self._names: dict[tuple[str, str], list[Entry]] = {}
 
     @property
@@ -196,6 +234,10 @@ class Registry:
             for name in (entry.name, *entry.aliases):
                 if any(other.dist == CORE for other in self._names.get((entry.kind, name), ())):
                     raise ValueError(f"it claims {entry.kind}/{name}, which belongs to {CORE}")
+        for each in registrar.weights:
+            if each.name in self.weights:
+                raise ValueError(f"it claims the weights '{each.name}', which {self.weights[each.name].dist} brings")
+        self.weights.update({each.name: each for each in registrar.weights})
         for entry in registrar.entries:
             for name in (entry.name, *entry.aliases):
                 self._names.setdefault((entry.kind, name), []).append(entry)

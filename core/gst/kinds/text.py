@@ -31,3 +31,7 @@ class TextEncoder(Component):
     def count(self, caption: str) -> int:
         """Rows that this caption needs before any cut; more than `spec.length` does not fit."""
         raise NotImplementedError
+
+    def unknown_words(self, caption: str) -> list[str]:
+        """Words of this caption that no caption of the corpus had, in order. Empty where the corpus' words are not kept."""
+        return []
