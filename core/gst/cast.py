@@ -111,6 +111,7 @@ class Cast:
     ) -> None:
         self.characters = tuple(characters)
         self.group_pronouns = group_pronouns
+        self.ignore = ignore
         self._words: dict[str, tuple[int, ...]] = {}
         for index, character in enumerate(self.characters):
             for word in dict.fromkeys(w.casefold() for w in (character.name, *character.aliases)):
