@@ -75,7 +75,6 @@ class Signature:
         return next((option for option in self.options if option.name == name), None)
 
 
-@cache
 def signature_of(cls: type) -> Signature:
     """The options and bound arguments of a component class.
 
@@ -83,6 +82,15 @@ def signature_of(cls: type) -> Signature:
         PluginError: the signature cannot be read as options: `*args`, `**kwargs`, positional-only or untyped arguments,
             names that do not resolve.
     """
+    if cls not in _signatures:
+        _signatures[cls] = _read(cls)
+    return _signatures[cls]
+
+
+_signatures: dict[type, Signature] = {}
+
+
+def _read(cls: type) -> Signature:
     init = inspect.unwrap(cls.__init__)  # type: ignore[misc]
     if init is object.__init__:
         return Signature([], [])
@@ -135,7 +143,7 @@ def validate(cls: type, options: Mapping[str, Any], where: str, label: str) -> t
         if key in filled:
             problems.append(Problem(_join(where, key), f"{label} gets '{key}' from the step; it is no option"))
         elif key not in names:
-            message = f"{label} has no option '{key}'.{suggest(str(key), names)}"
+            message = f"{label} has no option {key!r}.{suggest(str(key), names)}"
             problems.append(Problem(_join(where, str(key)), message))
     clean: dict[str, Any] = {}
     for option in signature.options:
@@ -161,7 +169,7 @@ def fill_bound(cls: type, known: Mapping[str, Any], label: str) -> tuple[dict[st
     for argument in signature_of(cls).bound:
         if argument.name in known:
             value = known[argument.name]
-            if not isinstance(value, tuple(_classes(argument.annotation))):
+            if not isinstance(value, tuple(_outer(argument.annotation))):
                 problems.append(Problem(label, f"'{argument.name}' cannot be {show(value)}"))
             filled[argument.name] = value
         elif argument.required:
@@ -245,7 +253,7 @@ def _checked(annotation: Any) -> Any:
         return _reference(annotation)
     origin, args = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
-        return Annotated[(_checked(args[0]), *args[1:])]  # type: ignore[return-value]
+        return Annotated[(_checked(args[0]), *args[1:])]
     if origin in (Union, types.UnionType):
         return Union[tuple(_checked(arg) for arg in args)]  # noqa: UP007
     if origin is not None and origin is not Literal and args:
@@ -260,7 +268,7 @@ def _reference(cls: type) -> Any:
         actual = getattr(value, "cls", type(value))
         if isinstance(actual, type) and issubclass(actual, cls):
             return value
-        raise PydanticCustomError("reference", f"{what} (a reference such as $name)")  # type: ignore[misc]
+        raise PydanticCustomError("reference", f"{what}, written as $name" if isinstance(value, str) else what)
 
     text = {"type": "string", "pattern": r"^\$", "description": f"reference to {what}"}
     return Annotated[Any, PlainValidator(check), WithJsonSchema(text)]
@@ -291,6 +299,16 @@ def _classes(annotation: Any) -> Iterator[type]:
     elif get_origin(annotation) is not Literal:
         for arg in get_args(annotation):
             yield from _classes(arg)
+
+
+def _outer(annotation: Any) -> Iterator[type]:
+    """What a value of this type may be an instance of: tuple and NoneType for `tuple[int, int] | None`."""
+    origin = get_origin(annotation)
+    if origin in (Union, types.UnionType):
+        for arg in get_args(annotation):
+            yield from _outer(arg)
+    else:
+        yield object if annotation is Any else origin or annotation
 
 
 def _bound(annotation: Any) -> Any:

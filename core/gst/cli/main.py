@@ -115,9 +115,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     debug = "--debug" in given
     signal.signal(signal.SIGTERM, _terminate)
     try:
-        cli.main([argument for argument in given if argument != "--debug"], prog_name="gst", standalone_mode=False)
+        value = cli.main([word for word in given if word != "--debug"], prog_name="gst", standalone_mode=False)
         sys.stdout.flush()
-        code = 0
+        code = value if isinstance(value, int) else 0  # click returns what a command returned, or gave to ctx.exit
     except BaseException as error:
         code = _report(error, debug)
     sys.exit(code)

@@ -1,0 +1,116 @@
+"""What all tests share: one thread a process, a store, seeds, the command line, and plugins made on the fly."""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # read when torch is imported
+os.environ.setdefault("MKL_NUM_THREADS", "1")
+os.environ.setdefault("COLUMNS", "120")
+
+import random
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def gst_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The store of this test process: the user's own is never touched, and tests share finished steps."""
+    folder = tmp_path_factory.mktemp("store")
+    before = os.environ.get("GST_STORE")
+    os.environ["GST_STORE"] = str(folder)
+    yield folder
+    if before is None:
+        del os.environ["GST_STORE"]
+    else:
+        os.environ["GST_STORE"] = before
+
+
+@pytest.fixture(autouse=True)
+def seeds() -> None:
+    """Global generators start every test in the same state; gst itself draws from none of them."""
+    random.seed(0)
+    np.random.seed(0)
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The checkout."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Callable[[str], Path]:
+    """`real_data("codraw_sv")`: a folder under $GST_DATA or beside the checkout; skips where there is none."""
+
+    def find(name: str) -> Path:
+        places = [Path(os.environ[v]) for v in ("GST_DATA",) if v in os.environ] + [ROOT.parent / "shared" / "data"]
+        for place in places:
+            if (place / name).is_dir():
+                return place / name
+        pytest.skip(f"no {name}: set GST_DATA to the folder that holds it")
+
+    return find
+
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def gst_command(tmp_path: Path) -> Command:
+    """`gst_command("list", "--json", env={...})`: `gst` in a process of its own, in an empty folder."""
+
+    def call(
+        *arguments: str, env: Mapping[str, str] | None = None, cwd: Path = tmp_path, stdin: str | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "gst", *arguments],
+            env={**os.environ, **(env or {})},
+            cwd=cwd,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+
+    return call
+
+
+class Site:
+    """A folder on the path of a new process, to install plugins into."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @property
+    def env(self) -> dict[str, str]:
+        return {"PYTHONPATH": str(self.folder)}
+
+    def install(self, dist: str, source: str, version: str = "1.0", direct_url: str | None = None) -> None:
+        """Install a distribution with one module, `source`, as its entry point in the group "gst"."""
+        module = dist.replace("-", "_")
+        (self.folder / f"{module}.py").write_text(source)
+        info = self.folder / f"{module}-{version}.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {dist}\nVersion: {version}\n")
+        (info / "entry_points.txt").write_text(f"[gst]\n{dist} = {module}\n")
+        if direct_url is not None:
+            (info / "direct_url.json").write_text(direct_url)
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    """A place for plugins that only this test's processes see."""
+    folder = tmp_path / "site"
+    folder.mkdir()
+    return Site(folder)
