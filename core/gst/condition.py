@@ -7,7 +7,7 @@ Truth about a picture never enters here: `Condition.characters` comes from the c
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 import torch
@@ -32,6 +32,13 @@ class TextSpec:
     vocab: int = 0
     dim: int = 0
 
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> TextSpec:
+        return cls(**data)
+
 
 @dataclass(frozen=True)
 class Text:
@@ -44,6 +51,9 @@ class Text:
 
     data: Tensor
     mask: Tensor
+
+    def to(self, device: Any) -> Text:
+        return Text(self.data.to(device), self.mask.to(device))
 
 
 @dataclass(frozen=True)
@@ -59,6 +69,8 @@ class Condition:
         characters: bool (B, T, C), who is in the frame as far as the model is told, or None: nobody told.
         characters_shown: bool (B, T); where False the frame has no character rows. None means all are shown.
         given: other stages' outputs by name (low-resolution ids, a source frame, planned tokens).
+        texts: other texts by name, shaped as `text`, that a guidance puts in the captions' place (a negative prompt). No
+            prior reads them.
     """
 
     ids: tuple[str, ...]
@@ -68,6 +80,7 @@ class Condition:
     characters: Tensor | None = None
     characters_shown: Tensor | None = None
     given: dict[str, Latents] = field(default_factory=dict)
+    texts: dict[str, Text] = field(default_factory=dict)
 
     @property
     def batch(self) -> int:
@@ -110,11 +123,12 @@ class Condition:
         return replace(
             self,
             frame_mask=self.frame_mask.to(device),
-            text=None if self.text is None else Text(self.text.data.to(device), self.text.mask.to(device)),
+            text=None if self.text is None else self.text.to(device),
             text_shown=move(self.text_shown),
             characters=move(self.characters),
             characters_shown=move(self.characters_shown),
             given={name: latents.to(device) for name, latents in self.given.items()},
+            texts={name: text.to(device) for name, text in self.texts.items()},
         )
 
     @staticmethod
@@ -126,12 +140,7 @@ class Condition:
         return Condition(
             ids=tuple(i for c in conditions for i in c.ids),
             frame_mask=torch.cat([c.frame_mask for c in conditions]),
-            text=None
-            if first.text is None
-            else Text(
-                torch.cat([c.text.data for c in conditions if c.text]),
-                torch.cat([c.text.mask for c in conditions if c.text]),
-            ),
+            text=None if first.text is None else _stack_texts([c.text for c in conditions if c.text]),
             text_shown=_stack_shown([(c.text_shown, c.frame_mask) for c in conditions]),
             characters=None
             if first.characters is None
@@ -141,7 +150,12 @@ class Condition:
                 name: Latents(torch.cat([c.given[name].data for c in conditions]), latents.spec)
                 for name, latents in first.given.items()
             },
+            texts={name: _stack_texts([c.texts[name] for c in conditions]) for name in first.texts},
         )
+
+
+def _stack_texts(texts: list[Text]) -> Text:
+    return Text(torch.cat([text.data for text in texts]), torch.cat([text.mask for text in texts]))
 
 
 def _hide(shown: Tensor | None, where: Tensor) -> Tensor:

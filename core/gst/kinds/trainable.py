@@ -62,6 +62,18 @@ class Trainable(Component, nn.Module):
         """Called after every training step (all phases done): codebook upkeep and the like. Returns scalars to log."""
         return {}
 
+    def matrices(self) -> Sequence[nn.Parameter]:
+        """The 2-D weights inside the network, for optimizers that treat them apart (`optimizer: muon`).
+
+        Default: the weights of every `nn.Linear` that is not part of a module called "head". Embeddings, output heads,
+        norms and biases are not among them.
+        """
+        return [
+            module.weight
+            for name, module in self.named_modules()
+            if isinstance(module, nn.Linear) and "head" not in name.split(".")
+        ]
+
     def save_state(self, folder: Path) -> None:
         from safetensors.torch import save_model
 

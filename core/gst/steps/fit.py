@@ -1,0 +1,45 @@
+"""Step `fit`: learns a text component from captions."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from gst.artifacts import Tokens
+from gst.kinds import Step, StorySet, TextEncoder
+from gst.recipe.blueprint import built
+from gst.training.source import captions_of
+
+if TYPE_CHECKING:
+    from gst.run import StepContext
+
+_FEW_STORIES = 100
+
+
+class Fit(Step):
+    """Fits a text component (a vocabulary, merges) on the captions of a split; no picture is read.
+
+    Args:
+        text: the text component.
+        data: whose captions.
+    """
+
+    outputs: ClassVar[dict[str, type]] = {"text": TextEncoder}
+
+    def __init__(self, *, text: TextEncoder, data: StorySet | Tokens) -> None:
+        self.text, self.data = text, data
+
+    def run(self, context: StepContext) -> dict[str, Any]:
+        """Fit it and log what it says of itself."""
+        text, numbers = self._fit(len(self.data))
+        context.tracker.log(0, numbers)
+        return {"text": text}
+
+    def stand_in(self, context: StepContext) -> dict[str, Any]:
+        """Fitted on a few stories."""
+        return {"text": self._fit(min(_FEW_STORIES, len(self.data)))[0]}
+
+    def _fit(self, stories: int) -> tuple[TextEncoder, dict[str, float]]:
+        text: TextEncoder = copy.deepcopy(built(self.text))
+        numbers = text.fit(caption for i in range(stories) for caption in captions_of(self.data, i))
+        return text, numbers

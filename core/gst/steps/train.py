@@ -1,0 +1,191 @@
+"""Step `train`: trains anything trainable."""
+
+from __future__ import annotations
+
+import copy
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+
+from gst.artifacts import Tokens
+from gst.cast import Cast
+from gst.conditioner import CharactersFrom, Conditioner, Resolve
+from gst.errors import UsageError
+from gst.kinds import Estimate, Prior, Step, StorySet, TextEncoder, Trainable
+from gst.recipe.blueprint import Blueprint
+from gst.training.loop import Training, train
+from gst.training.randomness import isolated
+from gst.training.schedules import Schedule
+from gst.training.settings import OptimizerName, Settings
+from gst.training.source import StorySource, Unit
+from gst.training.validation import Validation
+
+if TYPE_CHECKING:
+    from gst.run import StepContext
+
+_SMOKE_STEPS, _SMOKE_BATCH = 2, 2
+_VAL_BATCHES = 8
+_Share = Annotated[float, Field(ge=0, lt=1)]
+
+
+class Train(Step):
+    """Trains a tokenizer on frames, a prior on tokens, or anything else that is trainable.
+
+    Killed and run again, it goes on from its last checkpoint and ends in the same bits. What the model must know of
+    others (the latents of the tokens, the text component, the cast, the size of frames) comes from this step's inputs.
+
+    Args:
+        model: what to train; a trained one is trained further, and itself stays as it is.
+        data: a split (frames and captions), or tokens.
+        text: the fitted text component, for models that are told captions.
+        characters_from: where the model is told the characters from: the captions, the labels (the truth: oracle), or
+            nowhere.
+        resolve: "antecedent" follows pronouns in captions to whom the story named before.
+        steps: training steps.
+        batch_size: stories (or frames, see `unit`) a step.
+        unit: what an example is. "frame": single frames, drawn over all stories; better mixed for tokenizers.
+        optimizer: "adamw", or "muon" (Jordan et al. 2024) for the matrices inside the network and AdamW for the rest.
+        lr: learning rate of AdamW.
+        lr_matrix: learning rate of Muon.
+        warmup: steps over which the learning rates rise from 0.
+        schedule: how they go down afterwards.
+        lr_end: what is left of them at the end, as a factor.
+        weight_decay: decoupled weight decay of parameters with two or more dimensions.
+        betas: AdamW's averaging of gradients and of their squares.
+        clip: greatest norm of a phase's gradient; 0 does not clip.
+        accumulate: compute the batch in this many equal parts, to save memory.
+        ema: decay of averaged weights, which are then the result; 0 keeps the last weights.
+        log_every: steps between two lines of the log.
+        checkpoint_minutes: minutes between two checkpoints.
+        val: a split or tokens on which the loss is logged too.
+        val_every: steps between two validations; 0 validates at the end only.
+    """
+
+    outputs: ClassVar[dict[str, type]] = {"model": Trainable}
+    neutral: ClassVar[tuple[str, ...]] = ("log_every", "checkpoint_minutes", "val_every")
+
+    def __init__(
+        self,
+        *,
+        model: Trainable,
+        data: StorySet | Tokens,
+        text: TextEncoder | None = None,
+        characters_from: CharactersFrom = "captions",
+        resolve: Resolve = "antecedent",
+        steps: PositiveInt,
+        batch_size: PositiveInt,
+        unit: Unit = "story",
+        optimizer: OptimizerName = "adamw",
+        lr: PositiveFloat = 1e-3,
+        lr_matrix: PositiveFloat = 0.02,
+        warmup: NonNegativeInt = 0,
+        schedule: Schedule = "cosine",
+        lr_end: NonNegativeFloat = 0.0,
+        weight_decay: NonNegativeFloat = 0.01,
+        betas: tuple[_Share, _Share] = (0.9, 0.99),
+        clip: NonNegativeFloat = 1.0,
+        accumulate: PositiveInt = 1,
+        ema: _Share = 0.0,
+        log_every: PositiveInt = 50,
+        checkpoint_minutes: NonNegativeFloat = 1.0,
+        val: StorySet | Tokens | None = None,
+        val_every: NonNegativeInt = 0,
+    ) -> None:
+        if batch_size % accumulate:
+            raise ValueError(f"batch_size {batch_size} is not a multiple of accumulate {accumulate}")
+        if warmup > steps:
+            raise ValueError(f"warmup {warmup} is longer than the training of {steps} steps")
+        self.model, self.data, self.text, self.val = model, data, text, val
+        self.characters_from, self.resolve = characters_from, resolve
+        self.batch_size, self.unit = batch_size, unit
+        self.settings = Settings(
+            steps=steps,
+            lr=lr,
+            optimizer=optimizer,
+            lr_matrix=lr_matrix,
+            warmup=warmup,
+            schedule=schedule,
+            lr_end=lr_end,
+            weight_decay=weight_decay,
+            betas=betas,
+            clip=clip,
+            accumulate=accumulate,
+            ema=ema,
+            log_every=log_every,
+            checkpoint_minutes=checkpoint_minutes,
+            val_every=val_every,
+        )
+
+    def run(self, context: StepContext) -> dict[str, Any]:
+        """Train it. Raises `TrainingError` where a loss is not a number, `StoreError` on a full disk."""
+        settings, batch_size = self.settings, self.batch_size
+        if context.smoke:
+            batch_size = max(self.settings.accumulate, min(_SMOKE_BATCH, batch_size))
+            settings = replace(settings, steps=min(_SMOKE_STEPS, settings.steps), log_every=1, val_every=0)
+        with isolated(context.runtime, context.seed):
+            model = self._build()
+            source = self._source(model, self.data, batch_size, context.seed)
+            validate = None if self.val is None else self._validation(model, self.val, batch_size)
+            train(model, source, settings, context, validate=validate)
+        return {"model": model.cpu()}
+
+    def probe(self, context: StepContext) -> Estimate:
+        """Two training steps of a copy; the second one counts."""
+        with isolated(context.runtime, context.seed):
+            model = self._build()
+            source = self._source(model, self.data, self.batch_size, context.seed)
+            training = Training(model, source, self.settings, context)
+            training.step()
+            began = time.perf_counter()
+            source.batch(training.done)
+            read = time.perf_counter() - began
+            training.step()
+            computed = time.perf_counter() - began - read
+        steps, stories = self.settings.steps, len(self.data)
+        epoch = stories / self.batch_size
+        weights = 4 * sum(p.numel() for p in training.weights.values())
+        saved = weights * (3 if self.settings.ema == 0 else 4)
+        return Estimate(
+            seconds=computed * steps + read * min(steps, epoch),
+            memory=context.runtime.peak_memory(),
+            disk=3 * saved + weights,
+        )
+
+    def stand_in(self, context: StepContext) -> dict[str, Any]:
+        """The untrained model."""
+        with isolated(context.runtime, context.seed):
+            return {"model": self._build().eval()}
+
+    def _build(self) -> Trainable:
+        if not isinstance(self.model, Blueprint):
+            model = copy.deepcopy(self.model)
+        else:
+            model = self.model.build(**self._bound())
+        if not isinstance(model, Trainable):
+            raise UsageError(f"{model.kind} '{model.use}' cannot be trained")
+        if isinstance(model, Prior):
+            told = self.characters_from if model.takes_characters else "none"
+            model.conditioner = Conditioner(self.text, self._cast, told, self.resolve)
+        return model
+
+    def _bound(self) -> dict[str, Any]:
+        tokens = isinstance(self.data, Tokens)
+        return {
+            "text": None if self.text is None else self.text.spec,
+            "cast": self._cast,
+            "frame_size": self.data.spec.frame_size if tokens else self.data.dataset.frame_size,
+            **({"latents": self.data.spec} if tokens else {}),
+        }
+
+    @property
+    def _cast(self) -> Cast:
+        return self.data.cast if isinstance(self.data, Tokens) else self.data.dataset.cast
+
+    def _source(self, model: Trainable, data: StorySet | Tokens, batch_size: int, seed: int) -> StorySource:
+        conditioner = model.conditioner if isinstance(model, Prior) else None
+        return StorySource(data, batch_size=batch_size, seed=seed, unit=self.unit, conditioner=conditioner)
+
+    def _validation(self, model: Trainable, data: StorySet | Tokens, batch_size: int) -> Validation:
+        return Validation(model, self._source(model, data, batch_size, seed=0))

@@ -1,0 +1,173 @@
+"""Where training batches come from: a split of stories, or tokens, with conditions made once up front."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gst.artifacts import Tokens
+from gst.batch import StoryBatch, collate
+from gst.condition import Condition, Text
+from gst.conditioner import Conditioner
+from gst.errors import DataError
+from gst.kinds.dataset import StorySet
+from gst.latents import Latents
+from gst.story import Story
+from gst.training.cache import cached
+from gst.training.order import Order
+
+__all__ = ["StorySource", "Unit", "cached"]
+
+Unit = Literal["story", "frame"]
+_CHUNK = 64
+
+
+class StorySource:
+    """Batches by number: the batch of a step depends on (data, seed, stream, step) alone.
+
+    The stream "data" draws examples of `unit`; a phase may also ask for "frames" or "stories", each with an order of
+    its own; any other name is the same examples as "data" in an order of its own.
+
+    Args:
+        data: stories with frames, or tokens.
+        batch_size: examples a batch.
+        seed: of the order.
+        unit: "frame" makes every single frame an example, a story with T = 1: a batch is then mixed over more stories.
+        conditioner: makes what the model is told; None leaves `StoryBatch.condition` empty.
+    """
+
+    def __init__(
+        self,
+        data: StorySet | Tokens,
+        *,
+        batch_size: int,
+        seed: int,
+        unit: Unit = "story",
+        conditioner: Conditioner | None = None,
+    ) -> None:
+        if len(data) == 0:
+            raise DataError("there is no story to train on: the split is empty")
+        self.data = data if isinstance(data, Tokens) else cached(data)
+        self.batch_size, self.seed, self.unit = batch_size, seed, unit
+        self.conditions = None if conditioner is None else Conditions(conditioner, self.data)
+        self._orders: dict[str, Order] = {}
+        self._starts: np.ndarray[tuple[int], np.dtype[np.int64]] | None = None
+
+    def batch(self, step: int, stream: str = "data", part: int = 0, parts: int = 1) -> StoryBatch:
+        """Part `part` of the `parts` equal parts of the batch of `step`."""
+        unit: Unit = {"frames": "frame", "stories": "story"}.get(stream, self.unit)  # type: ignore[assignment]
+        if stream not in self._orders:
+            count = len(self.data) if unit == "story" else int(self._frame_starts()[-1])
+            self._orders[stream] = Order(count, self.seed, stream)
+        size = self.batch_size // parts
+        picked = self._orders[stream].take(step * self.batch_size + part * size, size)
+        if unit == "story":
+            return self.of(picked)
+        starts = self._frame_starts()
+        stories = [int(np.searchsorted(starts, p, side="right")) - 1 for p in picked]
+        return self.of(stories, [p - int(starts[s]) for p, s in zip(picked, stories, strict=True)])
+
+    def of(self, stories: Sequence[int], frames: Sequence[int] | None = None) -> StoryBatch:
+        """The stories at these indices, or one frame of each as a story with T = 1."""
+        if isinstance(self.data, Tokens):
+            batch = self.data.batch(stories)
+            if frames is not None:
+                batch = _single_frames(batch, frames)
+        elif frames is None:
+            batch = collate([self.data[i] for i in stories])
+        else:
+            batch = collate([frame_of(self.data[i], t) for i, t in zip(stories, frames, strict=True)])
+        if self.conditions is not None:
+            batch.condition = self.conditions.of(batch, stories, frames)
+        return batch
+
+    def _frame_starts(self) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+        if self._starts is None:
+            lengths = [len(captions_of(self.data, i)) for i in range(len(self.data))]
+            self._starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        return self._starts
+
+
+class Conditions:
+    """What the model is told of every story of a source: captions encoded and characters resolved once.
+
+    Stories are handled in chunks that never change, when one of a chunk is first needed, so that the numbers of an
+    encoder that depend on what shares its batch are the same in every run.
+    """
+
+    def __init__(self, conditioner: Conditioner, data: StorySet | Tokens) -> None:
+        self.data = data
+        self.frames = data.data.shape[1] if isinstance(data, Tokens) else data.dataset.frames_per_story
+        self.labels = conditioner.characters_from == "labels"
+        self.conditioner = replace(conditioner, characters_from="none") if self.labels else conditioner
+        self._chunks: dict[int, Condition] = {}
+
+    def _chunk(self, number: int) -> Condition:
+        if number not in self._chunks:
+            first = number * _CHUNK
+            captions = [captions_of(self.data, i) for i in range(first, min(first + _CHUNK, len(self.data)))]
+            padded = [[*c, *[""] * (self.frames - len(c))] for c in captions]
+            mask = torch.tensor([[t < len(c) for t in range(self.frames)] for c in captions])
+            self._chunks[number] = self.conditioner([""] * len(captions), padded, mask)
+        return self._chunks[number]
+
+    def of(self, batch: StoryBatch, stories: Sequence[int], frames: Sequence[int] | None) -> Condition:
+        """The condition of a batch made of these stories (or of these frames of them)."""
+        chunks = [self._chunk(i // _CHUNK) for i in stories]
+        length = batch.frame_mask.shape[1]
+
+        def pick(arrays: Sequence[Tensor]) -> Tensor:
+            rows = [array[i % _CHUNK] for array, i in zip(arrays, stories, strict=True)]
+            if frames is None:
+                return torch.stack([row[:length] for row in rows])
+            return torch.stack([row[t : t + 1] for row, t in zip(rows, frames, strict=True)])
+
+        if self.labels and batch.characters is None:
+            raise DataError(
+                "characters_from: labels needs a data set with character labels; this one has none",
+                hint="Use characters_from: captions.",
+            )
+        text = [c.text for c in chunks if c.text is not None]
+        told = [c.characters for c in chunks if c.characters is not None]
+        return Condition(
+            ids=batch.ids,
+            frame_mask=batch.frame_mask,
+            text=Text(pick([t.data for t in text]), pick([t.mask for t in text])) if text else None,
+            characters=batch.characters if self.labels else pick(told) if told else None,
+        )
+
+
+def captions_of(data: StorySet | Tokens, index: int) -> Sequence[str]:
+    """The captions of one story."""
+    return data.captions[index] if isinstance(data, Tokens) else data.captions(index)
+
+
+def frame_of(story: Story, t: int) -> Story:
+    """Frame `t` of a story as a story with T = 1."""
+    extras = {}
+    for name, array in story.extras.items():
+        array = np.asarray(array)
+        extras[name] = array[t : t + 1] if array.ndim and len(array) == len(story) else array
+    return Story(
+        id=f"{story.id}#{t}",
+        captions=story.captions[t : t + 1],
+        frames=story.frames[t : t + 1],
+        characters=None if story.characters is None else story.characters[t : t + 1],
+        extras=extras,
+    )
+
+
+def _single_frames(batch: StoryBatch, frames: Sequence[int]) -> StoryBatch:
+    rows, picked = torch.arange(len(frames)), torch.as_tensor(frames)
+    return StoryBatch(
+        ids=tuple(f"{i}#{t}" for i, t in zip(batch.ids, frames, strict=True)),
+        captions=[[c[t]] for c, t in zip(batch.captions, frames, strict=True)],
+        frame_mask=torch.ones(len(frames), 1, dtype=torch.bool),
+        characters=None if batch.characters is None else batch.characters[rows, picked][:, None],
+        latents={n: Latents(latents.data[rows, picked][:, None], latents.spec) for n, latents in batch.latents.items()},
+    )
