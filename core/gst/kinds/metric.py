@@ -22,16 +22,21 @@ class Metric(Component):
         floor: what a model that ignores the captions would be scored on: "shuffled" (the real frames of another
             story), "unigram" (pictures drawn token by token from per-position frequencies), or None.
         ceiling: whether the tokenizer's reconstructions bound it.
+        bootstrap: resamples for its intervals, where it needs fewer than the step asks for; None takes the step's number.
+        biased: whether a resample gives a worse number than the stories themselves because it holds fewer different ones
+            (distances between distributions). Its interval is then moved back by that bias.
     """
 
     kind: ClassVar[str] = "metric"
     directions: dict[str, Literal["up", "down"] | None]
     floor: Literal["shuffled", "unigram"] | None = "shuffled"
     ceiling: bool = True
+    bootstrap: int | None = None
+    biased: bool = False
 
     @abstractmethod
     def reset(self) -> None:
-        """Forget all rows."""
+        """Forget all rows. It binds new containers, so that a shallow copy that is reset collects rows of its own."""
 
     @abstractmethod
     def update(self, batch: StoryBatch, frames: Tensor) -> None:
@@ -39,7 +44,10 @@ class Metric(Component):
 
     @abstractmethod
     def compute(self, rows: Sequence[int] | None = None) -> dict[str, float]:
-        """The numbers over the stories at `rows` (repeats count as often), or over all of them."""
+        """The numbers over the stories at `rows` (repeats count as often), or over all of them.
+
+        A number that is not defined there (nobody of that name in any frame) is left out.
+        """
 
     @abstractmethod
     def signature(self) -> dict[str, Any]:

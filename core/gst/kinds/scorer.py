@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from abc import abstractmethod
 from typing import Any, ClassVar, Self
 
@@ -10,6 +9,8 @@ import torch
 from torch import Tensor
 from torch.utils.weak import WeakTensorKeyDictionary
 
+from gst.cast import Cast
+from gst.errors import UsageError
 from gst.kinds.trainable import Trainable
 
 _FRAMES_A_PASS = 256
@@ -20,9 +21,15 @@ class Scorer(Trainable):
 
     It is trained on real frames alone, and its weights are in no training loss of a generator: otherwise a metric would
     measure how well the generator fools its own teacher.
+
+    Attributes:
+        cast: whom its "characters" are, in order; an empty cast where it tells none.
+        resize: how frames are brought to the size it reads, for signatures.
     """
 
     kind: ClassVar[str] = "scorer"
+    cast: Cast
+    resize: str
 
     def __init__(self) -> None:
         super().__init__()
@@ -41,15 +48,14 @@ class Scorer(Trainable):
 
         Always in float32, so that a number does not depend on the precision a run trains in. While the tensor `frames`
         lives, its scores are kept: several metrics that read the same pictures cost one pass. Pictures given here must
-        not be changed in place.
+        not be changed in place. Raises `UsageError` in training mode.
         """
+        if self.training:
+            raise UsageError(f"scorer '{self.use}' is in training mode and cannot judge pictures", hint="Call eval().")
         if frames not in self._seen:
-            was_training = self.training
-            self.eval()
             flat = frames.flatten(0, 1)
-            with torch.inference_mode(), torch.autocast(flat.device.type, enabled=False):
+            with torch.no_grad(), torch.autocast(flat.device.type, enabled=False):
                 parts = [self.score(part.float()) for part in flat.split(_FRAMES_A_PASS)]
-            self.train(was_training)
             self._seen[frames] = {
                 name: torch.cat([part[name] for part in parts]).unflatten(0, frames.shape[:2]) for name in parts[0]
             }
@@ -61,12 +67,3 @@ class Scorer(Trainable):
         if mode:
             self._seen.clear()
         return super().train(mode)
-
-    def digest(self) -> str:
-        """sha256 (hex) of all weights and buffers, by name. Part of every metric's signature."""
-        total = hashlib.sha256()
-        for name, tensor in sorted(self.state_dict().items()):
-            array = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
-            total.update(f"{name}:{tensor.dtype}:{tuple(tensor.shape)};".encode())
-            total.update(array.tobytes())
-        return total.hexdigest()

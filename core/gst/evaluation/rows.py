@@ -1,0 +1,105 @@
+"""From metrics with rows to a table: every number with its interval, floor, ceiling and signature."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from gst.evaluation.bootstrap import intervals
+from gst.evaluation.collect import SHUFFLED
+from gst.kinds import Metric
+
+Numbers = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Which pictures stand for the ends of the scale.
+
+    Args:
+        ceiling: name of the tokenizer's reconstructions, or None.
+        unigram: name of the pictures that are the floor of metrics with floor "unigram", or None.
+    """
+
+    ceiling: str | None
+    unigram: str | None
+
+    def floor_of(self, metric: Metric) -> str | None:
+        """The source that is the metric's floor."""
+        return {"shuffled": SHUFFLED, "unigram": self.unigram}[metric.floor] if metric.floor else None
+
+    def ceiling_of(self, metric: Metric) -> str | None:
+        """The source that is the metric's ceiling."""
+        return self.ceiling if metric.ceiling else None
+
+
+def build_rows(
+    meters: Mapping[str, Sequence[Metric | None]],
+    bounds: Bounds,
+    *,
+    stories: int,
+    resamples: int,
+    seed: int,
+    about: Mapping[str, Any],
+    sources: Mapping[str, Any],
+    advance: Callable[[], None],
+) -> list[dict[str, Any]]:
+    """One row for every number of every source.
+
+    Args:
+        meters: source -> the metrics with their rows, as `collect` gives them.
+        bounds: which sources are floor and ceiling.
+        stories: how many rows each metric has.
+        resamples: for intervals, where a metric asks for no number of its own.
+        seed: of the resamples.
+        about: what every signature says besides (data, counts).
+        sources: source -> what its signature says of the pictures.
+        advance: called after each metric of each source.
+
+    Returns:
+        rows as in `gst.artifacts.Table`; "way" is how far the value is from floor (0) to ceiling (1), None without both.
+    """
+    rows = []
+    for index in range(len(next(iter(meters.values())))):
+        values: dict[str, Numbers] = {s: m.compute() for s, row in meters.items() if (m := row[index]) is not None}
+        for source, row in meters.items():
+            metric = row[index]
+            if metric is None:
+                continue
+            count = resamples if metric.bootstrap is None else min(resamples, metric.bootstrap)
+            spread = intervals(metric, stories, count, seed)
+            signature = {
+                **metric.signature(),
+                "pictures": sources[source],
+                **about,
+                "interval": f"95 %, {count} resamples of stories" if count else None,
+            }
+            for name, value in values[source].items():
+                ends = {
+                    end: None if at is None else values[at].get(name)
+                    for end, at in (("floor", bounds.floor_of(metric)), ("ceiling", bounds.ceiling_of(metric)))
+                }
+                low, high = spread.get(name, (None, None))
+                rows.append(
+                    {
+                        "metric": name,
+                        "of": source,
+                        "value": value,
+                        "low": low,
+                        "high": high,
+                        **ends,
+                        "direction": metric.directions[name],
+                        "way": _way(value, ends["floor"], ends["ceiling"]),
+                        "signature": signature,
+                    }
+                )
+            advance()
+    order = list(dict.fromkeys(row["metric"] for row in rows))
+    return sorted(rows, key=lambda row: order.index(row["metric"]))
+
+
+def _way(value: float, floor: float | None, ceiling: float | None) -> float | None:
+    if floor is None or ceiling is None or floor == ceiling:
+        return None
+    return (value - floor) / (ceiling - floor)
