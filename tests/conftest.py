@@ -16,8 +16,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parents[1]
+
+# The same examples on every machine, and no deadline: what is slow there is the machine.
+settings.register_profile("gst", derandomize=True, deadline=None, max_examples=60)
+settings.load_profile("gst")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -114,3 +119,15 @@ def site(tmp_path: Path) -> Site:
     folder = tmp_path / "site"
     folder.mkdir()
     return Site(folder)
+
+
+@pytest.fixture
+def toys(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The plugin of tiny components in `tests/toys`, found like any plugin, for this test only."""
+    from gst import plugins
+
+    folder = ROOT / "tests" / "toys"
+    monkeypatch.syspath_prepend(folder)
+    plugins._load.cache_clear()
+    yield folder
+    plugins._load.cache_clear()

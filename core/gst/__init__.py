@@ -38,7 +38,8 @@ if TYPE_CHECKING:
         UsageError,
     )
     from gst.latents import Latents, LatentSpec
-    from gst.pipeline import StoryPipeline, load
+    from gst.loading import load
+    from gst.pipeline import StoryPipeline
     from gst.run import run_recipe
     from gst.story import Story
 
@@ -62,7 +63,7 @@ _EXPORTS = {
     "Latents": "gst.latents",
     "LatentSpec": "gst.latents",
     "StoryPipeline": "gst.pipeline",
-    "load": "gst.pipeline",
+    "load": "gst.loading",
     "run_recipe": "gst.run",
     "Story": "gst.story",
 }

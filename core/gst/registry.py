@@ -5,136 +5,38 @@ Targets are strings ("module:Class") and are imported when they are asked for, s
 
 from __future__ import annotations
 
-import difflib
-import importlib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gst.entry import CORE, KIND_NAMES, BrokenPlugin, Entry, Plugin, RecipeFolder, Weights
 from gst.errors import OptionError, PluginError, Problem, UsageError
+from gst.naming import SUPPLIERS, describe, normal, suggest
 
 if TYPE_CHECKING:
     from gst.component import Component
 
-KIND_NAMES = (
-    "dataset",
-    "tokenizer",
-    "text",
-    "prior",
-    "critic",
-    "guidance",
-    "sampler",
-    "scorer",
-    "metric",
-    "writer",
-    "step",
-    "tracker",
-)
-CORE = "gst-story"
+__all__ = [
+    "CORE",
+    "KIND_NAMES",
+    "SUPPLIERS",
+    "BrokenPlugin",
+    "Entry",
+    "Plugin",
+    "RecipeFolder",
+    "Registrar",
+    "Registry",
+    "Weights",
+    "describe",
+    "normal",
+    "suggest",
+]
+
 _NAME = re.compile(r"[a-z0-9]+([.-][a-z0-9]+)*")
 _TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 _FOLDER = re.compile(r"[A-Za-z_][\w.]*:[^:]+")
-
-
-@dataclass(frozen=True)
-class Plugin:
-    """One entry point of the group "gst", loaded or not.
-
-    Args:
-        name: name of the entry point.
-        dist: its distribution.
-        version: the distribution's version.
-        origin: where it was installed from: "index", "git URL@COMMIT", "archive URL", "local PATH", "editable PATH".
-        cause: why it is broken, in one line; None where it works.
-        claimed: "kind/name" of what a broken plugin had registered before it failed.
-        error: what was raised, for `--debug`.
-    """
-
-    name: str
-    dist: str
-    version: str
-    origin: str
-    cause: str | None = None
-    claimed: tuple[str, ...] = ()
-    error: BaseException | None = field(default=None, repr=False, compare=False)
-
-
-BrokenPlugin = Plugin
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One registered component.
-
-    Args:
-        kind: its kind, such as "prior".
-        name: its name, unique in its kind.
-        target: "module:Class", imported by `load`.
-        summary: one line for lists.
-        dist: distribution that brought it.
-        version: the distribution's version.
-        origin: where the distribution came from, see `Plugin`.
-        aliases: other names it answers to.
-    """
-
-    kind: str
-    name: str
-    target: str
-    summary: str
-    dist: str
-    version: str
-    origin: str
-    aliases: tuple[str, ...] = ()
-
-    @property
-    def key(self) -> str:
-        return f"{self.kind}/{self.name}"
-
-    def load(self) -> type[Component]:
-        """Import the class. Raises `PluginError` where that fails or where it is no component of its kind."""
-        module, _, attribute = self.target.partition(":")
-        owner = f"{self.key} of {self.dist} {self.version}"
-        try:
-            cls: type[Component] = getattr(importlib.import_module(module), attribute)
-        except Exception as error:
-            raise PluginError(
-                f"{owner} cannot be loaded from '{self.target}': {describe(error)}",
-                hint=f"Reinstall {self.dist}, or report it to its authors with the output of --debug.",
-            ) from error
-        from gst.kinds import KINDS
-
-        contract = KINDS[self.kind]
-        if not (isinstance(cls, type) and issubclass(cls, contract)):
-            raise PluginError(f"{owner}: '{self.target}' is not a {contract.__name__}")
-        return cls
-
-
-@dataclass(frozen=True)
-class RecipeFolder:
-    """A folder of recipes that a distribution brings."""
-
-    dist: str
-    path: Path
-
-
-@dataclass(frozen=True)
-class Weights:
-    """An exported pipeline that a distribution brings; `gst.load(name)` opens it.
-
-    Args:
-        name: what `gst.load` and `gst sample` call it.
-        dist: the distribution.
-        path: its folder, as `gst.exporting.export` writes it.
-        summary: one line that says what it draws.
-    """
-
-    name: str
-    dist: str
-    path: Path
-    summary: str
 
 
 class Registrar:
@@ -325,58 +227,6 @@ class Registry:
             causes = "; ".join(f"{p.dist} {p.version}: {p.cause}" for p in self.broken)
             message += f" A broken plugin may have brought it ({causes})."
         return PluginError(message, hint=_known(f"Registered under {kind}", names))
-
-
-# Names of our own plugins, so that an error can say what to install.
-SUPPLIERS = {
-    key: dist
-    for dist, keys in {
-        "gst-data": ("dataset/story-world", "dataset/codraw", "dataset/story-folder"),
-        "gst-vq": ("tokenizer/vqvae", "tokenizer/vqgan"),
-        "gst-maskgst": (
-            "text/bpe",
-            "prior/maskgst",
-            "sampler/maskgit",
-            "guidance/none",
-            "guidance/cfg",
-            "guidance/negative-prompt",
-            "guidance/character",
-        ),
-        "gst-metrics": (
-            "scorer/character-classifier",
-            "metric/char-f1",
-            "metric/char-acc",
-            "metric/place-acc",
-            "metric/position-acc",
-            "metric/fid-clf",
-            "metric/frame-consistency",
-            "metric/psnr",
-            "metric/ssim",
-            "metric/codebook-use",
-            "step/unigram",
-            "step/retrieve",
-            "step/copy-frame",
-        ),
-    }.items()
-    for key in keys
-}
-
-
-def normal(dist: str) -> str:
-    """A distribution's name in its normal form (PEP 503)."""
-    return re.sub(r"[-_.]+", "-", dist).lower()
-
-
-def suggest(word: str, known: Sequence[str]) -> str:
-    """ " Did you mean 'x' or 'y'?", or "" where nothing is near."""
-    near = difflib.get_close_matches(word, known, n=3, cutoff=0.6)
-    return f" Did you mean {' or '.join(repr(n) for n in near)}?" if near else ""
-
-
-def describe(error: BaseException) -> str:
-    """An exception in one line: its class and its message."""
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def _known(what: str, names: Sequence[str]) -> str:

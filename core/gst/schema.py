@@ -6,115 +6,37 @@ strictly: "12" is no whole number, true neither; 1 is a number where 1.0 is want
 
 from __future__ import annotations
 
-import inspect
 import json
-import re
 import types
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import ConfigDict, Field, PlainValidator, TypeAdapter, ValidationError, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from gst.artifacts import Artifact
-from gst.component import BOUND, Component
 from gst.errors import PluginError, Problem
 from gst.explain import explain, show
 from gst.kinds import KINDS, StorySet, Trainable
-from gst.registry import suggest
+from gst.naming import suggest
+from gst.options import REFERENCES, BoundArg, Option, Signature, class_path, signature_of, type_name
 
-REFERENCES = (Component, StorySet, Artifact)
+__all__ = [
+    "BoundArg",
+    "Option",
+    "Signature",
+    "fill_bound",
+    "json_schema",
+    "reference_name",
+    "signature_of",
+    "type_name",
+    "validate",
+]
+
 _LENIENT = (list, tuple, set, frozenset, Path)
 _CONFIG = ConfigDict(strict=True, allow_inf_nan=False, arbitrary_types_allowed=True)
-_SECTION = re.compile(r"^(Args|Arguments|Options|Parameters):\s*$")
-_ITEM = re.compile(r"^(\w+)(?:\s*\([^)]*\))?:\s*(.*)$")
-
-
-@dataclass(frozen=True)
-class Option:
-    """One option of a component.
-
-    Args:
-        name: its name.
-        annotation: its type.
-        required: whether it has no default.
-        default: its default, None where it is required.
-        doc: its meaning, from the docstring.
-        refs: the classes of component, split or artifact it takes; empty where it is a plain value.
-    """
-
-    name: str
-    annotation: Any
-    required: bool
-    default: Any
-    doc: str
-    refs: tuple[type, ...]
-
-
-@dataclass(frozen=True)
-class BoundArg:
-    """One argument that steps fill in."""
-
-    name: str
-    annotation: Any
-    required: bool
-    doc: str
-
-
-@dataclass(frozen=True)
-class Signature:
-    """What a component's `__init__` takes."""
-
-    options: list[Option]
-    bound: list[BoundArg]
-
-    def option(self, name: str) -> Option | None:
-        return next((option for option in self.options if option.name == name), None)
-
-
-def signature_of(cls: type) -> Signature:
-    """The options and bound arguments of a component class.
-
-    Raises:
-        PluginError: the signature cannot be read as options: `*args`, `**kwargs`, positional-only or untyped arguments,
-            names that do not resolve.
-    """
-    if cls not in _signatures:
-        _signatures[cls] = _read(cls)
-    return _signatures[cls]
-
-
-_signatures: dict[type, Signature] = {}
-
-
-def _read(cls: type) -> Signature:
-    init = inspect.unwrap(cls.__init__)  # type: ignore[misc]
-    if init is object.__init__:
-        return Signature([], [])
-    try:
-        hints = get_type_hints(init, include_extras=True)
-    except Exception as error:
-        raise PluginError(f"{_path(cls)}: a type in its __init__ cannot be resolved: {error}") from error
-    docs = _docs(cls)
-    options: list[Option] = []
-    bound: list[BoundArg] = []
-    for name, parameter in list(inspect.signature(init).parameters.items())[1:]:
-        if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
-            raise PluginError(f"{_path(cls)}: '{parameter}' in its __init__ cannot be an option; list each by name")
-        if name not in hints:
-            raise PluginError(f"{_path(cls)}: option '{name}' has no type")
-        required = parameter.default is parameter.empty
-        inner = _bound(hints[name])
-        if inner is not None:
-            bound.append(BoundArg(name, inner, required, docs.get(name, "")))
-        else:
-            default = None if required else parameter.default
-            refs = tuple(dict.fromkeys(_references(hints[name])))
-            options.append(Option(name, hints[name], required, default, docs.get(name, ""), refs))
-    return Signature(options, bound)
 
 
 def validate(cls: type, options: Mapping[str, Any], where: str, label: str) -> tuple[dict[str, Any], list[Problem]]:
@@ -157,7 +79,7 @@ def validate(cls: type, options: Mapping[str, Any], where: str, label: str) -> t
         except ValidationError as error:
             found = explain(error, value)
             if option.name not in options:
-                raise PluginError(f"{_path(cls)}: the default of '{option.name}' {found[0][1]}") from error
+                raise PluginError(f"{class_path(cls)}: the default of '{option.name}' {found[0][1]}") from error
             problems += [Problem(_join(where, option.name) + path, message) for path, message in found]
     return clean, problems
 
@@ -197,54 +119,13 @@ def json_schema(cls: type) -> dict[str, Any]:
     }
 
 
-def type_name(annotation: Any) -> str:
-    """A type as one reads it: "int", "list[str]", "'a' | 'b'", "Tokenizer | None"."""
-    origin, args = get_origin(annotation), get_args(annotation)
-    if origin is Annotated:
-        limits = [m for m in args[1:] if repr(m)]
-        return type_name(args[0]) + "".join(_limits(m) for m in limits)
-    if origin is Literal:
-        return " | ".join(repr(a) if isinstance(a, str) else show(a) for a in args)
-    if origin in (Union, types.UnionType):
-        return " | ".join(type_name(a) for a in args)
-    if annotation is type(None):
-        return "None"
-    if annotation is Ellipsis:
-        return "..."
-    if args and origin is not None:
-        return f"{origin.__name__}[{', '.join(type_name(a) for a in args)}]"
-    return getattr(annotation, "__name__", str(annotation))
-
-
-def _limits(metadata: Any) -> str:
-    """Field(ge=1, le=8) -> ", ge 1, le 8"."""
-    parts = getattr(metadata, "metadata", [metadata])
-    texts = []
-    for part in parts:
-        values = getattr(part, "__dict__", None) or {n: getattr(part, n) for n in getattr(part, "__slots__", ())}
-        texts += [f"{_WORDS[key]}{value}" for key, value in values.items() if key in _WORDS and value is not None]
-    return "".join(f", {text}" for text in texts)
-
-
-_WORDS = {
-    "ge": ">= ",
-    "gt": "> ",
-    "le": "<= ",
-    "lt": "< ",
-    "multiple_of": "multiple of ",
-    "min_length": "at least ",
-    "max_length": "at most ",
-    "pattern": "like ",
-}
-
-
 @cache
 def _adapter(cls: type, name: str) -> TypeAdapter[Any]:
     option = next(option for option in signature_of(cls).options if option.name == name)
     try:
         return TypeAdapter(_checked(option.annotation), config=_CONFIG)
     except Exception as error:
-        raise PluginError(f"{_path(cls)}: the type of option '{name}' cannot be checked: {error}") from error
+        raise PluginError(f"{class_path(cls)}: the type of option '{name}' cannot be checked: {error}") from error
 
 
 def _checked(annotation: Any) -> Any:
@@ -286,21 +167,6 @@ def reference_name(cls: type) -> str:
     return f"a {cls.__name__}" if not issubclass(cls, Artifact) else cls.__name__.lower()
 
 
-def _references(annotation: Any) -> Iterator[type]:
-    return (cls for cls in _classes(annotation) if issubclass(cls, REFERENCES))
-
-
-def _classes(annotation: Any) -> Iterator[type]:
-    """All classes inside an annotation."""
-    if isinstance(annotation, type) and not get_args(annotation):
-        yield annotation
-    elif annotation is Any:
-        yield object
-    elif get_origin(annotation) is not Literal:
-        for arg in get_args(annotation):
-            yield from _classes(arg)
-
-
 def _outer(annotation: Any) -> Iterator[type]:
     """What a value of this type may be an instance of: tuple and NoneType for `tuple[int, int] | None`."""
     origin = get_origin(annotation)
@@ -308,47 +174,8 @@ def _outer(annotation: Any) -> Iterator[type]:
         for arg in get_args(annotation):
             yield from _outer(arg)
     else:
-        yield object if annotation is Any else origin or annotation
-
-
-def _bound(annotation: Any) -> Any:
-    """The type inside `Bound[...]`, or None where it is an option."""
-    if get_origin(annotation) is Annotated and BOUND in get_args(annotation)[1:]:
-        return get_args(annotation)[0]
-    return None
-
-
-def _docs(cls: type) -> dict[str, str]:
-    """Meaning of each argument, from the `Args:` sections of the class, of its `__init__` and of its bases."""
-    docs: dict[str, str] = {}
-    for each in reversed(cls.__mro__[:-1]):
-        for source in (each.__dict__.get("__doc__"), getattr(each.__dict__.get("__init__"), "__doc__", None)):
-            docs.update(_parse_args(source or ""))
-    return docs
-
-
-def _parse_args(docstring: str) -> dict[str, str]:
-    docs: dict[str, str] = {}
-    name, inside = None, False
-    for line in inspect.cleandoc(docstring).splitlines():
-        indent = len(line) - len(line.lstrip())
-        if not line.strip():
-            continue
-        if indent == 0:
-            inside, name = bool(_SECTION.match(line)), None
-        elif inside:
-            item = _ITEM.match(line.strip()) if indent <= 4 else None
-            if item:
-                name = item[1]
-                docs[name] = item[2]
-            elif name:
-                docs[name] = f"{docs[name]} {line.strip()}".strip()
-    return docs
+        yield origin or annotation if isinstance(origin or annotation, type) else object
 
 
 def _join(where: str, key: str) -> str:
     return f"{where}.{key}" if where else key
-
-
-def _path(cls: type) -> str:
-    return f"{cls.__module__}:{cls.__qualname__}"
