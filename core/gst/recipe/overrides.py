@@ -39,7 +39,7 @@ def apply(tree: Node, pairs: Iterable[tuple[str, Node]]) -> tuple[Node, list[Pro
     """Set each path to its value; problems where a path names nothing, or more than one thing."""
     problems = []
     for path, node in pairs:
-        found = _find(tree, tuple(path.replace("[", ".").replace("]", "").split(".")))
+        found = full_path(tree, path)
         if isinstance(found, str):
             problems.append(Problem(path, found, node.file, node.line))
         else:
@@ -64,12 +64,13 @@ def _placed(node: Node, file: str) -> Node:
     return Node(node.value, file)
 
 
-def _find(tree: Node, path: Path) -> Path | str:
-    """The full path that `path` stands for, or what is wrong with it.
+def full_path(tree: Node, text: str) -> Path | str:
+    """The full path that a path (`prior.layers[0]`) stands for, or what is wrong with it.
 
     In this order: a full path; a path from the name of a component or step; a unique suffix. What is not there yet may
-    be set where a component, a step or a section of free keys is there to take it.
+    be set where a component, a step or the runtime is there to take it.
     """
+    path = tuple(text.replace("[", ".").replace("]", "").split("."))
     names = {name: section for section in SECTIONS for name in _section(tree, section)}
     if path[0] in TOP:
         full = path

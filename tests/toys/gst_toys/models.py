@@ -1,13 +1,13 @@
 import json
 
 import torch
-from gst_toys.numbers import START
 
 from gst.component import Bound
 from gst.condition import Text, TextSpec
 from gst.errors import CheckpointError
 from gst.kinds import MaskedPrior, Prior, TextEncoder, Tokenizer
 from gst.latents import Latents, LatentSpec
+from gst_toys.numbers import START
 
 
 class ToyText(TextEncoder):

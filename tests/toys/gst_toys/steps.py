@@ -1,6 +1,7 @@
 import os
 import time
 from pathlib import Path
+from typing import ClassVar
 
 import torch
 
@@ -23,7 +24,7 @@ class ToyTrain(Step):
         note: changes nothing.
     """
 
-    outputs = {"model": Trainable}
+    outputs: ClassVar = {"model": Trainable}
     neutral = ("note",)
 
     def __init__(
@@ -50,7 +51,7 @@ class ToyTrain(Step):
         for i in range(self.steps):
             with torch.no_grad():
                 model.number.add_(torch.randn((), generator=generator))
-            context.tracker.log(i + 1, {"loss": float(model.number)})
+            context.tracker.log(i + 1, {"loss": model.number.item()})
         context.refresh()
         return {"model": model}
 
@@ -70,7 +71,7 @@ class ToyFit(Step):
         data: on what.
     """
 
-    outputs = {"text": TextEncoder}
+    outputs: ClassVar = {"text": TextEncoder}
 
     def __init__(self, *, text: TextEncoder, data: StorySet) -> None:
         self.text, self.data = text, data
@@ -90,7 +91,7 @@ class ToyCount(Step):
         factor: times this.
     """
 
-    outputs = {"table": Table}
+    outputs: ClassVar = {"table": Table}
 
     def __init__(self, *, data: Dataset | None = None, split: StorySet | None = None, factor: float = 1.0) -> None:
         self.data, self.split, self.factor = data, split, factor
@@ -112,13 +113,13 @@ class ToyDraw(Step):
         data: for what.
     """
 
-    outputs = {"table": Table}
+    outputs: ClassVar = {"table": Table}
 
     def __init__(self, *, prior: Prior, sampler: Sampler, data: StorySet) -> None:
         self.prior, self.sampler, self.data = prior, sampler, data
 
     def run(self, context):
-        value = float(self.prior.number) * self.sampler.steps
+        value = self.prior.number.item() * self.sampler.steps
         return {"table": Table([{"metric": "drawn", "of": context.name, "value": value}])}
 
     def probe(self, context):
@@ -133,7 +134,7 @@ class ToyJoin(Step):
         more: a list of them.
     """
 
-    outputs = {"table": Table}
+    outputs: ClassVar = {"table": Table}
 
     def __init__(self, *, tables: dict[str, Table], more: list[Table] = []) -> None:  # noqa: B006
         self.tables, self.more = tables, more
@@ -151,7 +152,7 @@ class ToySlow(Step):
         seconds: each takes.
     """
 
-    outputs = {"table": Table}
+    outputs: ClassVar = {"table": Table}
 
     def __init__(self, *, parts: int = 3, seconds: float = 0.2) -> None:
         self.parts, self.seconds = parts, seconds
@@ -173,7 +174,7 @@ class ToyFail(Step):
         after: a table to wait for.
     """
 
-    outputs = {"table": Table}
+    outputs: ClassVar = {"table": Table}
 
     def __init__(self, *, how: str = "error", after: Table | None = None) -> None:
         self.how = how
@@ -195,7 +196,7 @@ class ToyPage(Step):
         text: to show.
     """
 
-    outputs = {"page": File}
+    outputs: ClassVar = {"page": File}
     cached = False
 
     def __init__(self, *, text: str = "") -> None:
