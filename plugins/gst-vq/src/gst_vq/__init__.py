@@ -1,0 +1,15 @@
+"""Vector-quantised tokenizers: VQ-VAE and VQ-GAN."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gst import hookimpl
+
+
+@hookimpl
+def gst_register(registry: Any) -> None:
+    registry.add("tokenizer", "vqvae", "gst_vq.vqvae:VQVAE", summary="autoencoder with a codebook (van den Oord 2017)")
+    registry.add(
+        "tokenizer", "vqgan", "gst_vq.vqgan:VQGAN", summary="VQ-VAE with perceptual and patch-GAN loss (Esser 2021)"
+    )

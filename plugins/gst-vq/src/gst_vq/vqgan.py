@@ -1,0 +1,168 @@
+"""The VQ-GAN tokenizer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from gst.batch import StoryBatch
+from gst.component import Bound
+from gst.kinds import Phase
+from gst.nn.discriminator import PatchDiscriminator
+from gst_vq.adversarial import adaptive_weight, hinge_discriminator, hinge_generator
+from gst_vq.blocks import Norm
+from gst_vq.vqvae import VQVAE
+
+
+class VQGAN(VQVAE):
+    """VQGAN (Esser et al. 2021, https://arxiv.org/abs/2012.09841): a VQ-VAE that features and patches judge, too.
+
+    Phase "generator" minimises pixels + perceptual_weight * perceptual + codebook + beta * commitment, and from step
+    `disc_start` on disc_weight * lambda * adversarial, lambda as in eq. 7 of the paper. Phase "discriminator" begins
+    at `disc_start`; both losses are hinge losses.
+
+    Args:
+        frame_size: (H, W) of the frames.
+        downsample: pixels of one code's side, or (rows, columns); any that divides the frame. 8 makes 8 x 8 codes of
+            64 x 64 pixels.
+        widths: channels of the levels, the finest first; multiples of 64 are fastest. Between them the picture shrinks
+            from 1 / stem_stride to 1 / downsample.
+        blocks: residual blocks a level, one number or one a level; the decoder has one more.
+        stem_stride: pixels folded into channels before the first convolution: 1 for VQGAN's encoder, 4 for speed.
+        attention: self-attention at the coarsest level.
+        norm: "layer" over each pixel's channels (fast), "group" as in VQGAN, or "none".
+        codebook_size: number of codes.
+        code_dim: length of a code.
+        codebook: "ema" learns codes by moving averages, "gradient" with the optimizer.
+        init: codes start from "kmeans" on the first training batch, or from small "random" numbers.
+        decay: of the codebook's moving averages, a step.
+        revive_below: a code used less than this share of even use is moved to a random encoder output; 0 never.
+        cosine: compare codes by angle (ViT-VQGAN).
+        beta: weight of the commitment loss.
+        l1: weight of the mean absolute difference of pixels.
+        l2: weight of the mean squared difference of pixels.
+        perceptual: "pyramid" compares edges at several scales, "random" the features of a fixed untrained network (both
+            need no download), "timm" those of a trained one, "none" nothing.
+        perceptual_weight: weight of the perceptual loss.
+        perceptual_model: the timm model, for "timm".
+        perceptual_weights: file with that model's weights; None downloads them once.
+        perceptual_layers: which of its features are compared; None for all.
+        disc_start: the step at which the discriminator and the adversarial loss begin.
+        disc_weight: of the adversarial loss, beside lambda. 0 leaves the discriminator out.
+        disc_width: channels of the discriminator's first layer.
+        disc_layers: its convolutions of stride 2: 3 judge patches of 70 pixels, 2 of 34, 1 of 16.
+        disc_norm: its normalisation: "batch" as in the paper, or "group".
+    """
+
+    def __init__(
+        self,
+        *,
+        frame_size: Bound[tuple[int, int]],
+        downsample: int | tuple[int, int] = 8,
+        widths: tuple[int, ...] = (64, 128),
+        blocks: int | tuple[int, ...] = 2,
+        stem_stride: int = 4,
+        attention: bool = False,
+        norm: Norm = "layer",
+        codebook_size: int = 128,
+        code_dim: int = 64,
+        codebook: Literal["ema", "gradient"] = "ema",
+        init: Literal["kmeans", "random"] = "kmeans",
+        decay: float = 0.99,
+        revive_below: float = 0.02,
+        cosine: bool = False,
+        beta: float = 0.25,
+        l1: float = 1.0,
+        l2: float = 0.0,
+        perceptual: Literal["pyramid", "random", "timm", "none"] = "pyramid",
+        perceptual_weight: float = 1.0,
+        perceptual_model: str = "vgg16.tv_in1k",
+        perceptual_weights: Path | None = None,
+        perceptual_layers: tuple[int, ...] | None = None,
+        disc_start: int = 10_000,
+        disc_weight: float = 0.8,
+        disc_width: int = 64,
+        disc_layers: int = 3,
+        disc_norm: Literal["batch", "group"] = "batch",
+    ) -> None:
+        super().__init__(
+            frame_size=frame_size,
+            downsample=downsample,
+            widths=widths,
+            blocks=blocks,
+            stem_stride=stem_stride,
+            attention=attention,
+            norm=norm,
+            codebook_size=codebook_size,
+            code_dim=code_dim,
+            codebook=codebook,
+            init=init,
+            decay=decay,
+            revive_below=revive_below,
+            cosine=cosine,
+            beta=beta,
+            l1=l1,
+            l2=l2,
+        )
+        self.perceptual, self.perceptual_weight, self.perceptual_model = perceptual, perceptual_weight, perceptual_model
+        self.perceptual_weights, self.perceptual_layers = perceptual_weights, perceptual_layers
+        self.disc_start, self.disc_weight = disc_start, disc_weight
+        self.discriminator = PatchDiscriminator(3, disc_width, disc_layers, disc_norm) if disc_weight else None
+
+    def phases(self) -> Sequence[Phase]:
+        generator = Phase("generator", [p for p in self.autoencoder.parameters() if p.requires_grad])
+        if self.discriminator is None:
+            return [generator]
+        return [generator, Phase("discriminator", list(self.discriminator.parameters()), start=self.disc_start)]
+
+    def loss(self, batch: StoryBatch, phase: str, step: int, generator: torch.Generator) -> dict[str, Tensor]:
+        frames = self.valid_frames(batch)
+        if phase == "discriminator":
+            return self._discriminator_loss(frames)
+        drawn, quantized = self.autoencoder(frames, generator)
+        loss, parts = self.pixel_loss(drawn, frames)
+        if self._perceptual_loss is not None:
+            perceptual = self._perceptual_loss(drawn, frames)
+            loss = loss + self.perceptual_weight * perceptual
+            parts["perceptual"] = perceptual.detach()
+        if self.discriminator is not None and step >= self.disc_start:
+            adversarial = hinge_generator(self.discriminator(drawn).float())
+            parts["adversarial"] = adversarial.detach()
+            if torch.is_grad_enabled():
+                balance = adaptive_weight(loss, adversarial, self.autoencoder.decoder.last.weight)
+                parts["adversarial_weight"] = balance
+                loss = loss + self.disc_weight * balance * adversarial
+        return {"loss": loss + quantized.loss, **parts, "commitment": quantized.commitment.detach()}
+
+    def _discriminator_loss(self, frames: Tensor) -> dict[str, Tensor]:
+        assert self.discriminator is not None
+        with torch.no_grad():
+            drawn = self.autoencoder.decode(self.autoencoder.encode(frames))
+        real, fake = self.discriminator(frames).float(), self.discriminator(drawn).float()
+        return {
+            "loss": hinge_discriminator(real, fake),
+            "real": real.detach().mean(),
+            "fake": fake.detach().mean(),
+        }
+
+    @cached_property
+    def _perceptual_loss(self) -> Callable[[Tensor, Tensor], Tensor] | None:
+        """Made when training begins, so that a trained tokenizer loads nothing; and no part of its weights."""
+        if self.perceptual == "none":
+            return None
+        if self.perceptual == "pyramid":
+            from gst_vq.perceptual.pyramid import PyramidLoss
+
+            return PyramidLoss()
+        if self.perceptual == "random":
+            from gst_vq.perceptual.random_features import RandomFeatures
+
+            return RandomFeatures()
+        from gst_vq.perceptual.timm_features import TimmFeatures
+
+        return TimmFeatures(self.perceptual_model, self.perceptual_weights, self.perceptual_layers)
