@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -130,6 +130,22 @@ class Cast:
             if words
         ]
         self._pattern = re.compile(rf"(?<!\w)(?:{'|'.join(patterns)})(?!\w)" if patterns else r"(?!)", re.IGNORECASE)
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it as plain data."""
+        return {
+            "characters": [asdict(character) for character in self.characters],
+            "group_pronouns": list(self.group_pronouns),
+            "ignore": list(self.ignore),
+        }
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Cast:
+        """The cast that `to_json` wrote."""
+        characters = [
+            Character(c["name"], tuple(c["aliases"]), tuple(c["pronouns"]), c["description"]) for c in data["characters"]
+        ]
+        return cls(characters, tuple(data["group_pronouns"]), tuple(data["ignore"]))
 
     @property
     def names(self) -> tuple[str, ...]:
