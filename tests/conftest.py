@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -131,3 +132,30 @@ def toys(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     plugins._load.cache_clear()
     yield folder
     plugins._load.cache_clear()
+
+
+@pytest.fixture
+def step_context(tmp_path: Path) -> Callable[..., Any]:
+    """`step_context("train", seed=1)`: what a step gets when it runs, in folders of this test; fp32, one thread."""
+    from gst.context import StepContext
+    from gst.progress import Progress
+    from gst.runtime import Runtime
+    from gst.tracking import Tracking
+
+    def make(name: str = "train", seed: int = 0, folder: Path = tmp_path) -> StepContext:
+        work = folder / "work" / name
+        work.mkdir(parents=True, exist_ok=True)
+        return StepContext(
+            name=name,
+            seed=seed,
+            work=work,
+            run_dir=folder / "run",
+            runtime=Runtime(device="cpu", precision="fp32"),
+            tracker=Tracking(folder / "run", name, history=work / "metrics.jsonl"),
+            progress=Progress(),
+            smoke=False,
+            results={},
+            graph=None,  # type: ignore[arg-type]  # no step of core looks at it but the report
+        )
+
+    return make

@@ -94,7 +94,7 @@ class Runtime:
 def has_bf16(device: torch.device) -> bool:
     """Whether `device` multiplies bfloat16 matrices in hardware; where it does not, float32 is faster."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return bool({"avx512_bf16", "amx_bf16", "bf16"} & _cpu_flags())
 
 

@@ -1,17 +1,17 @@
 """Trained components as folders: what they are (component.json), what they learned, and a manifest with hashes.
 
-    component.json       format, kind, use, options, bound, the distribution and its version
-    model.safetensors    or whatever `Component.save_state` writes
-    options/<name>/      components among the options, each saved in the same way
-    conditioner/         of a prior: conditioner.json, and its text component in text/
-    MANIFEST.json        sha256 and size of every file; in the outermost folder only
+component.json       format, kind, use, options, bound, the distribution and its version
+model.safetensors    or whatever `Component.save_state` writes
+options/<name>/      components among the options, each saved in the same way
+conditioner/         of a prior: conditioner.json, and its text component in text/
+MANIFEST.json        sha256 and size of every file; in the outermost folder only
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -31,7 +31,11 @@ from gst.plugins import registry
 
 FORMAT = 1
 COMPONENT = "component.json"
-_VALUES = {"LatentSpec": LatentSpec, "TextSpec": TextSpec, "Cast": Cast}
+_VALUES: dict[str, type[LatentSpec | TextSpec | Cast]] = {
+    "LatentSpec": LatentSpec,
+    "TextSpec": TextSpec,
+    "Cast": Cast,
+}
 
 
 def save_component(component: Component, folder: Path, *, dtype: Literal["bf16"] | None = None) -> None:
@@ -175,14 +179,17 @@ def _value(value: Any, folder: Path) -> Any:
         return [_value(item, folder) for item in value]
     if not isinstance(value, dict):
         return value
-    read: dict[str, Callable[[], Any]] = {
-        "component": lambda: _read(folder / "options" / value["path"]),
-        "tuple": lambda: tuple(_value(item, folder) for item in value["value"]),
-        "dict": lambda: {key: _value(item, folder) for key, item in value["value"].items()},
-        "Path": lambda: Path(value["value"]),
-        **{name: lambda cls=cls: cls.from_json(value["value"]) for name, cls in _VALUES.items()},
-    }
-    return read[value["$"]]()
+    match value["$"]:
+        case "component":
+            return _read(folder / "options" / value["path"])
+        case "tuple":
+            return tuple(_value(item, folder) for item in value["value"])
+        case "dict":
+            return {key: _value(item, folder) for key, item in value["value"].items()}
+        case "Path":
+            return Path(value["value"])
+        case name:
+            return _VALUES[name].from_json(value["value"])
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -36,9 +36,7 @@ class Tracking:
             another run's folder brings its lines along.
     """
 
-    def __init__(
-        self, run_dir: Path, step: str, trackers: Sequence[Tracker] = (), history: Path | None = None
-    ) -> None:
+    def __init__(self, run_dir: Path, step: str, trackers: Sequence[Tracker] = (), history: Path | None = None) -> None:
         self.run_dir, self.step, self.history = run_dir, step, history
         self.trackers = list(trackers)
 

@@ -69,9 +69,11 @@ class Trainable(Component, nn.Module):
         norms and biases are not among them.
         """
         return [
-            module.weight
+            parameter
             for name, module in self.named_modules()
             if isinstance(module, nn.Linear) and "head" not in name.split(".")
+            for parameter in module.parameters()
+            if parameter.ndim == 2
         ]
 
     def save_state(self, folder: Path) -> None:

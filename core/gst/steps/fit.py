@@ -32,6 +32,7 @@ class Fit(Step):
     def run(self, context: StepContext) -> dict[str, Any]:
         """Fit it and log what it says of itself."""
         text, numbers = self._fit(len(self.data))
+        context.tracker.rewind(-1)
         context.tracker.log(0, numbers)
         return {"text": text}
 

@@ -22,7 +22,6 @@ from gst.training.cache import cached
 if TYPE_CHECKING:
     from gst.run import StepContext
 
-_SMOKE_STORIES = 8
 _CHUNK = 16  # batches
 
 
@@ -48,7 +47,7 @@ class Tokenize(Step):
 
     def run(self, context: StepContext) -> dict[str, Any]:
         """Encode chunk by chunk; a killed run goes on after the last whole chunk."""
-        total = self._total(context)
+        total = count_stories(self.data, self.stories)
         size = self.batch_size * _CHUNK
         chunks: list[dict[str, NDArray[Any]]] = []
         with context.progress.task(context.name, total) as task:
@@ -67,6 +66,7 @@ class Tokenize(Step):
                     chunks.append(dict(file))
         tokens = self._tokens({name: np.concatenate([c[name] for c in chunks]) for name in chunks[0]})
         if tokens.spec.kind == "ids":
+            context.tracker.rewind(-1)
             context.tracker.log(0, codebook_use(tokens))
         return {"tokens": tokens}
 
@@ -83,10 +83,6 @@ class Tokenize(Step):
     def stand_in(self, context: StepContext) -> dict[str, Any]:
         """One batch."""
         return {"tokens": self._tokens(self._encode(context, range(min(self.batch_size, len(self.data)))))}
-
-    def _total(self, context: StepContext) -> int:
-        total = count_stories(self.data, self.stories)
-        return min(total, _SMOKE_STORIES) if context.smoke else total
 
     def _encode(self, context: StepContext, indices: range) -> dict[str, NDArray[Any]]:
         batch = collate([self.data[i] for i in indices], length=self.data.dataset.frames_per_story)
@@ -133,7 +129,7 @@ def _write(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
     """All of it or nothing."""
     partial = path.with_suffix(".part")
     with partial.open("wb") as file:
-        np.savez(file, **arrays)
+        np.savez(file, allow_pickle=False, **arrays)
         file.flush()
         os.fsync(file.fileno())
     os.replace(partial, path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
-from dataclasses import replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
@@ -13,7 +13,8 @@ from gst.artifacts import Tokens
 from gst.cast import Cast
 from gst.conditioner import CharactersFrom, Conditioner, Resolve
 from gst.errors import UsageError
-from gst.kinds import Estimate, Prior, Step, StorySet, TextEncoder, Trainable
+from gst.kinds import Estimate, Prior, Sampler, Step, StorySet, TextEncoder, Tokenizer, Trainable
+from gst.preview import Preview
 from gst.recipe.blueprint import Blueprint
 from gst.training.loop import Training, train
 from gst.training.randomness import isolated
@@ -25,7 +26,6 @@ from gst.training.validation import Validation
 if TYPE_CHECKING:
     from gst.run import StepContext
 
-_SMOKE_STEPS, _SMOKE_BATCH = 2, 2
 _VAL_BATCHES = 8
 _Share = Annotated[float, Field(ge=0, lt=1)]
 
@@ -61,10 +61,21 @@ class Train(Step):
         checkpoint_minutes: minutes between two checkpoints.
         val: a split or tokens on which the loss is logged too.
         val_every: steps between two validations; 0 validates at the end only.
+        preview: a split whose first stories are drawn at every tenth of the training, for the report.
+        preview_tokenizer: draws what a prior gives.
+        preview_sampler: draws from a prior.
     """
 
     outputs: ClassVar[dict[str, type]] = {"model": Trainable}
-    neutral: ClassVar[tuple[str, ...]] = ("log_every", "checkpoint_minutes", "val_every")
+    neutral: ClassVar[tuple[str, ...]] = (
+        "log_every",
+        "checkpoint_minutes",
+        "val",
+        "val_every",
+        "preview",
+        "preview_tokenizer",
+        "preview_sampler",
+    )
 
     def __init__(
         self,
@@ -92,6 +103,9 @@ class Train(Step):
         checkpoint_minutes: NonNegativeFloat = 1.0,
         val: StorySet | Tokens | None = None,
         val_every: NonNegativeInt = 0,
+        preview: StorySet | None = None,
+        preview_tokenizer: Tokenizer | None = None,
+        preview_sampler: Sampler | None = None,
     ) -> None:
         if batch_size % accumulate:
             raise ValueError(f"batch_size {batch_size} is not a multiple of accumulate {accumulate}")
@@ -100,6 +114,7 @@ class Train(Step):
         self.model, self.data, self.text, self.val = model, data, text, val
         self.characters_from, self.resolve = characters_from, resolve
         self.batch_size, self.unit = batch_size, unit
+        self.preview, self.preview_tokenizer, self.preview_sampler = preview, preview_tokenizer, preview_sampler
         self.settings = Settings(
             steps=steps,
             lr=lr,
@@ -120,37 +135,45 @@ class Train(Step):
 
     def run(self, context: StepContext) -> dict[str, Any]:
         """Train it. Raises `TrainingError` where a loss is not a number, `StoreError` on a full disk."""
-        settings, batch_size = self.settings, self.batch_size
-        if context.smoke:
-            batch_size = max(self.settings.accumulate, min(_SMOKE_BATCH, batch_size))
-            settings = replace(settings, steps=min(_SMOKE_STEPS, settings.steps), log_every=1, val_every=0)
         with isolated(context.runtime, context.seed):
             model = self._build()
-            source = self._source(model, self.data, batch_size, context.seed)
-            validate = None if self.val is None else self._validation(model, self.val, batch_size)
-            train(model, source, settings, context, validate=validate)
+            source = self._source(model, self.data, context.seed)
+            validate = None if self.val is None else Validation(model, self._source(model, self.val, 0))
+            show = (
+                None
+                if self.preview is None
+                else Preview(
+                    model,
+                    self.preview,
+                    self.preview_tokenizer,
+                    self.preview_sampler,
+                    context=context,
+                    total=self.settings.steps,
+                )
+            )
+            train(model, source, self.settings, context, validate=validate, show=show)
         return {"model": model.cpu()}
 
     def probe(self, context: StepContext) -> Estimate:
-        """Two training steps of a copy; the second one counts."""
+        """Two training steps of a copy, on one batch; the second step counts."""
         with isolated(context.runtime, context.seed):
             model = self._build()
-            source = self._source(model, self.data, self.batch_size, context.seed)
+            source = self._source(model, self.data, context.seed, stories=self.batch_size)
             training = Training(model, source, self.settings, context)
-            training.step()
-            began = time.perf_counter()
-            source.batch(training.done)
-            read = time.perf_counter() - began
-            training.step()
-            computed = time.perf_counter() - began - read
-        steps, stories = self.settings.steps, len(self.data)
-        epoch = stories / self.batch_size
+            times = [time.perf_counter()]
+            for do in (lambda: source.batch(0), training.step, training.step):
+                do()
+                times.append(time.perf_counter())
+        read, _, computed = (after - before for before, after in pairwise(times))
+        steps = self.settings.steps
+        # What is read once stays in memory, so that every story is read and encoded once.
+        stories = min(len(self.data), steps * self.batch_size)
         weights = 4 * sum(p.numel() for p in training.weights.values())
-        saved = weights * (3 if self.settings.ema == 0 else 4)
+        kept = weights * (3 if self.settings.ema == 0 else 4)
         return Estimate(
-            seconds=computed * steps + read * min(steps, epoch),
+            seconds=computed * steps + read / self.batch_size * stories,
             memory=context.runtime.peak_memory(),
-            disk=3 * saved + weights,
+            disk=3 * kept + weights,
         )
 
     def stand_in(self, context: StepContext) -> dict[str, Any]:
@@ -159,10 +182,9 @@ class Train(Step):
             return {"model": self._build().eval()}
 
     def _build(self) -> Trainable:
-        if not isinstance(self.model, Blueprint):
-            model = copy.deepcopy(self.model)
-        else:
-            model = self.model.build(**self._bound())
+        # An untrained model comes as a blueprint, a trained one as itself.
+        given: Trainable | Blueprint = self.model
+        model = given.build(**self._bound()) if isinstance(given, Blueprint) else copy.deepcopy(given)
         if not isinstance(model, Trainable):
             raise UsageError(f"{model.kind} '{model.use}' cannot be trained")
         if isinstance(model, Prior):
@@ -171,21 +193,21 @@ class Train(Step):
         return model
 
     def _bound(self) -> dict[str, Any]:
-        tokens = isinstance(self.data, Tokens)
-        return {
-            "text": None if self.text is None else self.text.spec,
-            "cast": self._cast,
-            "frame_size": self.data.spec.frame_size if tokens else self.data.dataset.frame_size,
-            **({"latents": self.data.spec} if tokens else {}),
-        }
+        bound = {"text": None if self.text is None else self.text.spec, "cast": self._cast}
+        if isinstance(self.data, Tokens):
+            return {**bound, "latents": self.data.spec, "frame_size": self.data.spec.frame_size}
+        return {**bound, "frame_size": self.data.dataset.frame_size}
 
     @property
     def _cast(self) -> Cast:
         return self.data.cast if isinstance(self.data, Tokens) else self.data.dataset.cast
 
-    def _source(self, model: Trainable, data: StorySet | Tokens, batch_size: int, seed: int) -> StorySource:
-        conditioner = model.conditioner if isinstance(model, Prior) else None
-        return StorySource(data, batch_size=batch_size, seed=seed, unit=self.unit, conditioner=conditioner)
-
-    def _validation(self, model: Trainable, data: StorySet | Tokens, batch_size: int) -> Validation:
-        return Validation(model, self._source(model, data, batch_size, seed=0))
+    def _source(self, model: Trainable, data: StorySet | Tokens, seed: int, stories: int | None = None) -> StorySource:
+        return StorySource(
+            data,
+            batch_size=self.batch_size,
+            seed=seed,
+            unit=self.unit,
+            conditioner=model.conditioner if isinstance(model, Prior) else None,
+            stories=stories,
+        )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -126,8 +126,8 @@ class Training:
         for part in range(parts):
             with self.runtime.autocast():
                 scalars = self.model.loss(self._batch(phase.stream, part), phase.name, self.done, self.generator)
-            self.runtime.backward(scalars["loss"] / parts)
             self._expect_finite(f"the loss of phase '{phase.name}'", scalars["loss"])
+            self.runtime.backward(scalars["loss"] / parts)
             self.window.add(self._named(phase, scalars))
         norm = self.runtime.clip(optimizer.parameters, self.settings.clip)
         self._expect_finite(f"the gradient of phase '{phase.name}'", norm)
@@ -221,7 +221,7 @@ class Training:
         tensors = {"model": {**self.weights, **self._buffers()}, "random": random_state(self.runtime, self.generator)}
         for name, optimizer in self.optimizers.items():
             tensors[f"optimizer.{name}"] = optimizer.state()
-        state = {"window": self.window.state(), "phases": list(self.optimizers)}
+        state: dict[str, Any] = {"window": self.window.state(), "phases": list(self.optimizers)}
         if self.ema is not None:
             tensors["ema"] = self.ema.average
             state["ema_updates"] = self.ema.updates

@@ -29,8 +29,8 @@ def orthogonalise(matrices: Tensor, iterations: int = 5, dtype: torch.dtype = to
     Returns:
         (n, rows, columns) in `dtype`, singular values within about [0.7, 1.2].
     """
-    x = matrices / matrices.norm(dim=(-2, -1), keepdim=True).clamp_min(1e-7)
-    x = x.to(dtype)
+    x = matrices.to(dtype)
+    x = x / torch.linalg.matrix_norm(x, keepdim=True).clamp_min(1e-7)
     tall = x.size(-2) > x.size(-1)
     if tall:
         x = x.mT
@@ -73,14 +73,15 @@ class Muon(Optimizer):
                 if parameter.grad is not None:
                     shapes.setdefault(parameter.shape, []).append(parameter)
             for shape, parameters in shapes.items():
-                gradients = [p.grad for p in parameters if p.grad is not None]
+                update = torch.stack([p.grad for p in parameters if p.grad is not None])
                 buffers = [self._buffer(p) for p in parameters]
-                torch._foreach_lerp_(buffers, gradients, 1.0 - group["momentum"])
-                updates = torch._foreach_lerp(gradients, buffers, group["momentum"])
+                torch._foreach_lerp_(buffers, list(update.unbind()), 1.0 - group["momentum"])
+                torch._foreach_lerp_(list(update.unbind()), buffers, group["momentum"])
                 scale = max(1.0, shape[0] / shape[1]) ** 0.5
-                orthogonal = orthogonalise(torch.stack(updates), dtype=self.dtype).to(parameters[0].dtype)
-                torch._foreach_mul_(parameters, 1.0 - group["lr"] * group["weight_decay"])
-                torch._foreach_add_(parameters, list(orthogonal.unbind()), alpha=-group["lr"] * scale)
+                orthogonal = orthogonalise(update, dtype=self.dtype)
+                weights: list[Tensor] = [*parameters]
+                torch._foreach_mul_(weights, 1.0 - group["lr"] * group["weight_decay"])
+                torch._foreach_add_(weights, list(orthogonal.unbind()), alpha=-group["lr"] * scale)
 
     def _buffer(self, parameter: nn.Parameter) -> Tensor:
         state = self.state[parameter]

@@ -33,9 +33,7 @@ class PhaseOptimizer:
         self.optimizers: list[Optimizer] = []
         if matrices:
             dtype = torch.bfloat16 if bf16 else torch.float32
-            self.optimizers.append(
-                Muon(matrices, settings.lr_matrix, weight_decay=settings.weight_decay, dtype=dtype)
-            )
+            self.optimizers.append(Muon(matrices, settings.lr_matrix, weight_decay=settings.weight_decay, dtype=dtype))
         if rest:
             groups = [
                 {"params": [p for p in rest if p.ndim >= 2], "weight_decay": settings.weight_decay},
@@ -74,8 +72,8 @@ class PhaseOptimizer:
         states: list[dict[int, dict[str, Any]]] = [{} for _ in self.optimizers]
         try:
             for key, value in tensors.items():
-                i, index, name = key.split(".")
-                states[int(i)].setdefault(int(index), {})[name] = value
+                number, place, name = key.split(".")
+                states[int(number)].setdefault(int(place), {})[name] = value
         except (ValueError, IndexError) as error:
             raise CheckpointError(f"its optimizer state is of another optimizer ({key})") from error
         for optimizer, state in zip(self.optimizers, states, strict=True):

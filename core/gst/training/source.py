@@ -39,6 +39,7 @@ class StorySource:
         seed: of the order.
         unit: "frame" makes every single frame an example, a story with T = 1: a batch is then mixed over more stories.
         conditioner: makes what the model is told; None leaves `StoryBatch.condition` empty.
+        stories: how many stories to use, from the start; all by default.
     """
 
     def __init__(
@@ -49,12 +50,14 @@ class StorySource:
         seed: int,
         unit: Unit = "story",
         conditioner: Conditioner | None = None,
+        stories: int | None = None,
     ) -> None:
-        if len(data) == 0:
+        self.stories = len(data) if stories is None else min(stories, len(data))
+        if self.stories == 0:
             raise DataError("there is no story to train on: the split is empty")
         self.data = data if isinstance(data, Tokens) else cached(data)
         self.batch_size, self.seed, self.unit = batch_size, seed, unit
-        self.conditions = None if conditioner is None else Conditions(conditioner, self.data)
+        self.conditions = None if conditioner is None else Conditions(conditioner, self.data, self.stories)
         self._orders: dict[str, Order] = {}
         self._starts: np.ndarray[tuple[int], np.dtype[np.int64]] | None = None
 
@@ -62,7 +65,7 @@ class StorySource:
         """Part `part` of the `parts` equal parts of the batch of `step`."""
         unit: Unit = {"frames": "frame", "stories": "story"}.get(stream, self.unit)  # type: ignore[assignment]
         if stream not in self._orders:
-            count = len(self.data) if unit == "story" else int(self._frame_starts()[-1])
+            count = self.stories if unit == "story" else int(self._frame_starts()[-1])
             self._orders[stream] = Order(count, self.seed, stream)
         size = self.batch_size // parts
         picked = self._orders[stream].take(step * self.batch_size + part * size, size)
@@ -88,7 +91,7 @@ class StorySource:
 
     def _frame_starts(self) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
         if self._starts is None:
-            lengths = [len(captions_of(self.data, i)) for i in range(len(self.data))]
+            lengths = [len(captions_of(self.data, i)) for i in range(self.stories)]
             self._starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
         return self._starts
 
@@ -100,8 +103,8 @@ class Conditions:
     encoder that depend on what shares its batch are the same in every run.
     """
 
-    def __init__(self, conditioner: Conditioner, data: StorySet | Tokens) -> None:
-        self.data = data
+    def __init__(self, conditioner: Conditioner, data: StorySet | Tokens, stories: int) -> None:
+        self.data, self.stories = data, stories
         self.frames = data.data.shape[1] if isinstance(data, Tokens) else data.dataset.frames_per_story
         self.labels = conditioner.characters_from == "labels"
         self.conditioner = replace(conditioner, characters_from="none") if self.labels else conditioner
@@ -110,7 +113,7 @@ class Conditions:
     def _chunk(self, number: int) -> Condition:
         if number not in self._chunks:
             first = number * _CHUNK
-            captions = [captions_of(self.data, i) for i in range(first, min(first + _CHUNK, len(self.data)))]
+            captions = [captions_of(self.data, i) for i in range(first, min(first + _CHUNK, self.stories))]
             padded = [[*c, *[""] * (self.frames - len(c))] for c in captions]
             mask = torch.tensor([[t < len(c) for t in range(self.frames)] for c in captions])
             self._chunks[number] = self.conditioner([""] * len(captions), padded, mask)

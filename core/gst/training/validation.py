@@ -20,7 +20,7 @@ class Validation:
 
     def __init__(self, model: Trainable, source: StorySource) -> None:
         self.model, self.source = model, source
-        self.batches = max(1, min(BATCHES, len(source.data) // source.batch_size))
+        self.batches = max(1, min(BATCHES, source.stories // source.batch_size))
 
     def __call__(self, generator: torch.Generator) -> dict[str, float]:
         phase = self.model.phases()[0].name
