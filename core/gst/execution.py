@@ -19,12 +19,12 @@ from gst import __version__, plugins
 from gst.artifacts import Artifact, Table
 from gst.component import Component
 from gst.context import Planned, StepContext
-from gst.errors import GstError, PluginError, StoreError, TrainingError, UsageError
+from gst.errors import GstError, OptionError, PluginError, StoreError, TrainingError, UsageError
 from gst.estimate import Prober, Timings
 from gst.graph import Graph
 from gst.kinds import Estimate, Step
 from gst.lockfile import lock
-from gst.make import Maker
+from gst.make import MISSING, Maker
 from gst.outputs import Results, Shelf
 from gst.planning import lines, size
 from gst.progress import Progress, clock
@@ -138,6 +138,7 @@ class Run:
                 self.states.update({name: ended for name, state in self.states.items() if state == "running"})
                 with suppress(GstError):
                     self._save(ended)
+                    self._refresh()
                 raise
             self._save("finished")
 
@@ -204,6 +205,7 @@ class Run:
         if planned.forced:
             shutil.rmtree(work, ignore_errors=True)
         self._save("running")
+        self._refresh()
         self.progress.say(f"{name}: {'goes on' if planned.state == 'resume' else 'runs'}")
         started = time.monotonic()
         outputs = self._do(name, work, trackers)
@@ -298,7 +300,8 @@ class Run:
         self._save("running")
 
     def _refresh(self) -> None:
-        """Let the steps that are not cached show what there is; what goes wrong there must not stop the run."""
+        """Let the steps that are not cached show what there is. They are given the inputs that are there, without the
+        others; what goes wrong there must not stop the run."""
         for name in self.graph.order:
             spec = self.recipe.steps[name]
             if _cached(spec.cls) or self.states[name] != "waiting" or spec.cls.refresh is Step.refresh:  # type: ignore[attr-defined]
@@ -307,15 +310,13 @@ class Run:
             try:
                 step = self.maker.with_artifacts(self._if_finished).step(name)
                 step.refresh(self._context(name, work, self.dir, Tracking(self.dir, name), self.progress))
-            except _NotYet:
+            except OptionError:  # an input that it cannot do without is not there yet
                 continue
             except Exception as error:
                 self.progress.say(f"{name}: cannot be refreshed now: {error}")
 
     def _if_finished(self, step: str, port: str) -> Any:
-        if step not in self.shelf.finished:
-            raise _NotYet
-        return self.shelf.get(step, port)
+        return self.shelf.get(step, port) if step in self.shelf.finished else MISSING
 
     @contextmanager
     def _trackers(self) -> Iterator[list[Any]]:
@@ -393,10 +394,6 @@ class Run:
 
 
 _ACTIVE = ("run", "resume", "always")
-
-
-class _NotYet(Exception):
-    """An input of a step that is to be refreshed is not there yet."""
 
 
 def _cached(cls: type) -> bool:

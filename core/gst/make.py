@@ -13,6 +13,8 @@ from gst.recipe.blueprint import Blueprint, built
 from gst.recipe.spec import Recipe, Ref, Spec
 
 Artifacts = Callable[[str, str], Any]
+MISSING = object()
+"""What `Artifacts` may give for an artifact that is not there yet: the option, or the part of it, is left out."""
 
 
 class Maker:
@@ -48,9 +50,10 @@ class Maker:
         if isinstance(value, Spec):
             return self.component(value)
         if isinstance(value, Mapping):
-            return {key: self.value(item) for key, item in value.items()}
+            made = ((key, self.value(item)) for key, item in value.items())
+            return {key: item for key, item in made if item is not MISSING}
         if isinstance(value, list | tuple):
-            return type(value)(self.value(item) for item in value)
+            return type(value)(made for item in value if (made := self.value(item)) is not MISSING)
         return value
 
     def component(self, spec: Spec) -> Component | Blueprint:
@@ -68,7 +71,8 @@ class Maker:
         return self.dataset(spec).split(str(ref.port)) if ref.to == "split" else self.component(spec)
 
     def _options(self, spec: Spec) -> dict[str, Any]:
-        return {name: self.value(value) for name, value in spec.options.items()}
+        made = {name: self.value(value) for name, value in spec.options.items()}
+        return {name: value for name, value in made.items() if value is not MISSING}
 
     def _create(self, spec: Spec) -> Component:
         options = self._options(spec)

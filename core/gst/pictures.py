@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
 from gst.errors import StoreError
 
 Frames = NDArray[np.uint8]
-PAPER, INK, FAINT = (253, 252, 249), (38, 36, 33), (140, 136, 128)
+PAPER, INK = (253, 252, 249), (38, 36, 33)
 
 
 def to_image(frame: Frames) -> Image.Image:
@@ -54,24 +54,13 @@ def strip(frames: Frames, captions: Sequence[str] | None = None, *, width: int =
     return sheet
 
 
-def contact_sheet(stories: Sequence[Frames], *, width: int = 128, labels: Sequence[str] | None = None) -> Image.Image:
-    """Many stories under each other, one a row, a faint label over each.
-
-    Args:
-        stories: uint8 (T, 3, H, W) each; T may differ.
-        width: as in `strip`.
-        labels: one line a story.
-    """
-    font = ImageFont.load_default(max(11, width // 11))
-    head = 0 if labels is None else max(16, width // 7)
-    strips = [strip(frames, width=width, columns=len(frames)) for frames in stories]
-    page = Image.new("RGB", (max(s.width for s in strips), sum(s.height + head for s in strips)), PAPER)
-    pen, y = ImageDraw.Draw(page), 0
-    for i, picture in enumerate(strips):
-        if labels is not None:
-            pen.text((max(8, width // 18), y + head // 4), _printable(labels[i]), fill=FAINT, font=font)
-        page.paste(picture, (0, y + head))
-        y += picture.height + head
+def column(pictures: Sequence[Image.Image]) -> Image.Image:
+    """Pictures under each other."""
+    page = Image.new("RGB", (max(p.width for p in pictures), sum(p.height for p in pictures)), PAPER)
+    y = 0
+    for picture in pictures:
+        page.paste(picture, (0, y))
+        y += picture.height
     return page
 
 

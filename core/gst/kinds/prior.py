@@ -26,6 +26,7 @@ class Prior(Trainable):
         family: which predictions it makes; a sampler names the families it accepts.
         order: "story" where all frames are drawn together, "frame" where each waits for the one before.
         latents: the spec of the latents it models.
+        max_frames: frames of the longest story it can draw, None for any.
         conditioner: how captions became conditions when it was trained; set by the training step and saved with it.
     """
 
@@ -33,6 +34,7 @@ class Prior(Trainable):
     family: ClassVar[Family]
     order: ClassVar[Literal["story", "frame"]] = "story"
     latents: LatentSpec
+    max_frames: int | None = None
     conditioner: Conditioner | None = None
 
     @property

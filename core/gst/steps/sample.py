@@ -1,0 +1,99 @@
+"""Step `sample`: draws the stories of a split."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from torch import Tensor
+
+from gst.artifacts import Pictures
+from gst.batch import collate
+from gst.kinds import Estimate, Prior, Sampler, Step, StorySet, Tokenizer
+from gst.pipeline import StoryPipeline
+from gst.steps.chunks import count_stories, frames_in_chunks
+from gst.story import Story
+
+if TYPE_CHECKING:
+    from gst.run import StepContext
+
+
+class Sample(Step):
+    """Draws stories from their captions: condition, sampler, tokenizer.
+
+    The model is told the captions alone, in the way it was trained on (`Prior.conditioner`), and the labels only where
+    that says so. The noise of a story depends on the step's seed and the story's id: how many stories are drawn, and in
+    which micro-batches, changes no draw.
+
+    Args:
+        prior: the trained prior.
+        tokenizer: the trained tokenizer that the prior's latents come from.
+        sampler: how to draw, with its guidance.
+        data: the split whose captions are drawn.
+        stories: how many, from its start; all by default.
+        batch_size: stories a micro-batch; the last one is filled up, so that shapes never vary.
+    """
+
+    outputs: ClassVar[dict[str, type]] = {"pictures": Pictures}
+
+    def __init__(
+        self,
+        *,
+        prior: Prior,
+        tokenizer: Tokenizer,
+        sampler: Sampler,
+        data: StorySet,
+        stories: int | None = None,
+        batch_size: int = 8,
+    ) -> None:
+        if batch_size < 1:
+            raise ValueError(f"batch_size is {batch_size}; it must be at least 1")
+        self.prior, self.tokenizer, self.sampler = prior, tokenizer, sampler
+        self.data, self.stories, self.batch_size = data, stories, batch_size
+
+    def run(self, context: StepContext) -> dict[str, Any]:
+        """Draw them. A killed run goes on after the last finished micro-batch."""
+        total = count_stories(self.data, self.stories)
+        pipe = StoryPipeline(self.tokenizer, self.prior, self.sampler, runtime=context.runtime)
+        told, frames = frames_in_chunks(
+            context,
+            self.data,
+            doing="drawing stories",
+            total=total,
+            size=self.batch_size,
+            make=lambda stories: self._draw(pipe, stories, context.seed),
+        )
+        about = {"seed": context.seed, **pipe.signature()}
+        return {"pictures": self._pictures(told, frames, about)}
+
+    def probe(self, context: StepContext) -> Estimate:
+        """Time of one micro-batch, times their number."""
+        total = count_stories(self.data, self.stories)
+        pipe = StoryPipeline(self.tokenizer, self.prior, self.sampler, runtime=context.runtime)
+        one = [self.data[0]]
+        started = time.monotonic()
+        frames = self._draw(pipe, one, context.seed)
+        seconds = (time.monotonic() - started) * total
+        return Estimate(seconds=seconds, disk=2 * frames[0].numel() * total)
+
+    def stand_in(self, context: StepContext) -> dict[str, Any]:
+        """Black frames for one micro-batch."""
+        stories = [self.data[i] for i in range(min(self.batch_size, count_stories(self.data, self.stories)))]
+        shape = (len(stories), self.data.dataset.frames_per_story, 3, *self.data.dataset.frame_size)
+        return {"pictures": self._pictures(stories, np.zeros(shape, np.uint8), {})}
+
+    def _draw(self, pipe: StoryPipeline, stories: Sequence[Story], seed: int) -> Tensor:
+        batch = collate(stories, length=self.data.dataset.frames_per_story)
+        condition = pipe.conditioner(batch.ids, batch.captions, batch.frame_mask, batch.characters)
+        return pipe.draw(condition, seed)
+
+    def _pictures(self, stories: Sequence[Story], frames: np.ndarray[Any, Any], about: dict[str, Any]) -> Pictures:
+        return Pictures(
+            ids=[s.id for s in stories],
+            captions=[list(s.captions) for s in stories],
+            frames=frames,
+            source=self.data.fingerprint(),
+            about=about,
+        )
