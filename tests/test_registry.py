@@ -15,7 +15,7 @@ from gst.condition import Condition
 from gst.errors import OptionError, PluginError, UsageError
 from gst.kinds import KINDS, Branch, Guidance
 from gst.latents import LatentSpec
-from gst.registry import KIND_NAMES, Plugin, Registrar, Registry
+from gst.registry import KIND_NAMES, SUPPLIERS, Plugin, Registrar, Registry
 
 
 class Half(Guidance):
@@ -219,6 +219,13 @@ def test_build_is_create_for_python_users() -> None:
         gst.build("step", "trian")
     report = gst.build("step", "report")
     assert (report.kind, report.use) == ("step", "report")
+
+
+def test_the_list_of_suppliers_is_what_our_plugins_register() -> None:
+    registered = {entry.key: entry.dist for entry in plugins.registry().entries()}
+    assert {key: registered.get(key) for key in SUPPLIERS} == SUPPLIERS
+    ours = set(SUPPLIERS.values())
+    assert {key for key, dist in registered.items() if dist in ours} == set(SUPPLIERS)
 
 
 def test_core_brings_its_steps_and_recipes() -> None:
