@@ -112,12 +112,16 @@ def _read(path: Path) -> Checkpoint:
 
 
 def write_manifest(folder: Path, about: Mapping[str, Any]) -> None:
-    """Write sha256 and size of every file under `folder` into its MANIFEST.json, and bring all of it to disk."""
+    """Write sha256 and size of every file under `folder` into its MANIFEST.json, and bring all of it to disk.
+
+    The manifest ends with its own sha256, so that `about` cannot change unnoticed either.
+    """
     files = sorted(p for p in folder.rglob("*") if p.is_file() and p != folder / MANIFEST)
     for file in files:
         _sync(file)
     entries = {p.relative_to(folder).as_posix(): {"sha256": sha256(p), "size": p.stat().st_size} for p in files}
-    text = json.dumps({"format": FORMAT, **about, "files": entries}, indent=1)
+    content = {"format": FORMAT, **about, "files": entries}
+    text = json.dumps({**content, "sha256": _digest(content)}, indent=1)
     with open(folder / MANIFEST, "w", encoding="utf-8") as handle:
         handle.write(text)
         handle.flush()
@@ -133,15 +137,17 @@ def check_manifest(folder: Path) -> dict[str, Any]:
     """
     try:
         manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        version, files = manifest["format"], manifest["files"]
+        own, version, files = manifest.pop("sha256"), manifest["format"], manifest["files"]
     except FileNotFoundError as error:
         message = f"{folder} has no {MANIFEST}: it was not written to its end, or is no checkpoint"
         raise CheckpointError(message) from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CheckpointError(f"{folder / MANIFEST} is damaged: {error}") from error
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(f"{folder / MANIFEST} is damaged: {error!r}") from error
     if version != FORMAT:
         message = f"{folder} has format {version}; this gst reads format {FORMAT}"
         raise CheckpointError(message, hint="It was written by another gst: update gst-story.")
+    if own != _digest(manifest):
+        raise CheckpointError(f"{folder / MANIFEST} is damaged: it does not have the sha256 it should have")
     there = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()} - {MANIFEST}
     if there != set(files):
         missing, extra = sorted(set(files) - there), sorted(there - set(files))
@@ -153,6 +159,10 @@ def check_manifest(folder: Path) -> dict[str, Any]:
         if sha256(folder / name) != entry["sha256"]:
             raise CheckpointError(f"{folder / name} has another sha256 than in its manifest: it was changed")
     return manifest
+
+
+def _digest(content: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def sha256(path: Path) -> str:
