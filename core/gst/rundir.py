@@ -108,7 +108,7 @@ def dump_yaml(data: Any) -> str:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Quotes whatever YAML 1.2 would read as something else than text, and never writes an alias."""
+    """Quotes whatever YAML 1.2 would read as something else, and never writes an alias."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
@@ -118,7 +118,7 @@ def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
     from gst.recipe.scalars import resolve
 
     try:
-        plain = resolve(text) == text
+        plain = text.isprintable() and resolve(text) == text
     except ValueError:
         plain = False
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=None if plain else '"')

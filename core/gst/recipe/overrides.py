@@ -84,19 +84,19 @@ def full_path(tree: Node, text: str) -> Path | str:
 
 
 def _by_suffix(tree: Node, path: Path, names: list[str]) -> Path | str:
-    everything = [(full, node) for full, node in tree.walk() if full[0] in (*SECTIONS, "runtime")]
-    found = [full for full, _ in everything if full[-len(path) :] == path]
+    everything = [full for full, _ in tree.walk() if full[0] in (*SECTIONS, "runtime")]
+    found = [full for full in everything if full[-len(path) :] == path]
     if not found and len(path) > 1:
-        found = [
-            (*full, path[-1])
-            for full, node in everything
-            if full[-len(path) + 1 :] == path[:-1] and "use" in node.mapping
-        ]
+        parents = [full for full in everything if full[-len(path) + 1 :] == path[:-1]]
+        takers = [full for full in parents if "use" in (tree.at(full) or tree).mapping] or parents
+        if len(takers) == 1:
+            return _new_key(tree, (*takers[0], path[-1]))
+        found = [(*full, path[-1]) for full in takers]
     if len(found) == 1:
         return found[0]
     if found:
         return f"is ambiguous: it may be {', '.join(dotted(f) for f in found)}"
-    known = sorted({*names, *TOP, *(full[-1] for full, _ in everything)})
+    known = sorted({*names, *TOP, *(full[-1] for full in everything)})
     return f"names nothing in this recipe.{suggest(path[0], known)} Components and steps are {', '.join(names)}."
 
 

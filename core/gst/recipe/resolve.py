@@ -209,7 +209,8 @@ class Resolver:
             ports = ", ".join(f"${name}.{p}" for p in cls.outputs) or "nothing"
             self.report(where, f"{name} does not give '{port}'.{suggest(port, list(cls.outputs))} It gives {ports}")
             return None
-        return Ref(name, port, "port", self._trained(name, port, cls.outputs[port], ()))
+        given = self._trained(name, port, cls.outputs[port], ())
+        return None if given is None else Ref(name, port, "port", given)
 
     def _component_ref(self, where: str, name: str, port: str | None, cls: type[Component]) -> Ref | None:
         if port is None:
@@ -219,31 +220,26 @@ class Resolver:
             return None
         return Ref(name, port, "split", StorySet)
 
-    def _trained(self, name: str, port: str, declared: type, seen: tuple[str, ...]) -> type:
-        """Class of what a port gives: where it hands on a component that it trained, that component's class."""
-        if not issubclass(declared, Component) or name in seen:
-            return declared
+    def _trained(self, name: str, port: str, declared: type, seen: tuple[str, ...]) -> type | None:
+        """Class of what a port gives: where it hands on a component that it trained, that component's class.
+
+        None where that component cannot be resolved, which is reported at its own place.
+        """
         value = self.nodes[name][1].mapping.get(port)
-        if value is None:
+        if not issubclass(declared, Component) or value is None or name in seen:
             return declared
-        inline = self.found.get(f"steps.{name}.{port}")
-        if inline is None and "use" in value.mapping:
+        if "use" in value.mapping:
             inline = self._use(f"steps.{name}.{port}", value, COMPONENT_KINDS)
-        if inline is not None:
-            return inline[1]
+            return None if inline is None else inline[1]
         match = _REFERENCE.fullmatch(value.value) if isinstance(value.value, str) else None
         if match is None or match[1] not in self.nodes:
-            return declared
+            return None
         section = self.nodes[match[1]][0]
         found = self.found.get(f"{section}.{match[1]}")
-        if found is None:
-            return declared
-        if section == "components":
-            return found[1]
+        if found is None or section == "components":
+            return None if found is None else found[1]
         outputs: Mapping[str, type] = getattr(found[1], "outputs", {})
-        if match[2] not in outputs:
-            return declared
-        return self._trained(match[1], match[2], outputs[match[2]], (*seen, name))
+        return self._trained(match[1], match[2], outputs[match[2]], (*seen, name)) if match[2] in outputs else None
 
     def _scalar(self, key: str, cls: type, default: Any) -> Any:
         node = self.tree.mapping.get(key)
