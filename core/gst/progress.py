@@ -9,12 +9,11 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TextIO
+from typing import Any, TextIO
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn
 from rich.progress import Progress as RichProgress
-from rich.progress import Task as RichTask
 from rich.text import Text
 
 SHOW_AFTER = 2.0
@@ -54,18 +53,25 @@ class Task:
         """Items a second so far."""
         return (self.done - self._done_before) / max(time.monotonic() - self.started, 1e-9)
 
+    @property
+    def left(self) -> float:
+        """Seconds to the end at this rate."""
+        return (self.total - self.done) / self.rate if self.rate > 0 else 0.0
+
     def line(self) -> str:
         """The state in one line."""
-        left = (self.total - self.done) / self.rate if self.rate > 0 else 0.0
         note = f"  {self.note}" if self.note else ""
-        return f"{self.description}  {self.done}/{self.total}  {self.rate:.3g}/s  {clock(left)} left{note}"
+        return f"{self.description}  {self.done}/{self.total}  {self.rate:.3g}/s  {clock(self.left)} left{note}"
 
     def _show_bar(self, bars: RichProgress) -> None:
         if self._bar is None:
             if not bars.live.is_started:
                 bars.start()
-            self._bar = bars.add_task(self.description, total=self.total)
-        bars.update(self._bar, completed=self.done, note=self.note, rate=self.rate)
+            self._bar = bars.add_task(self.description, total=self.total, **self._fields())
+        bars.update(self._bar, completed=self.done, **self._fields())
+
+    def _fields(self) -> dict[str, Any]:
+        return {"rate": f"{self.rate:.3g}/s", "left": clock(self.left), "note": self.note}
 
     def close(self) -> None:
         """Take the bar away, or say in a line how long it took."""
@@ -92,14 +98,10 @@ class Progress:
         self.bars: RichProgress | None = None
         if self.console.is_terminal and not quiet:
             self.bars = RichProgress(
-                TextColumn("{task.description}"),
+                TextColumn("{task.description}", markup=False),
                 BarColumn(bar_width=24),
                 MofNCompleteColumn(),
-                _Rate("{task.fields[rate]}"),
-                TimeElapsedColumn(),
-                TextColumn("left"),
-                TimeRemainingColumn(),
-                TextColumn("{task.fields[note]}"),
+                TextColumn("{task.fields[rate]}  {task.fields[left]} left  {task.fields[note]}", markup=False),
                 console=self.console,
                 transient=True,
             )
@@ -117,11 +119,6 @@ class Progress:
         """Print one line above the bars."""
         if not self.quiet:
             self.console.print(Text(line), markup=False)
-
-
-class _Rate(TextColumn):
-    def render(self, task: RichTask) -> Text:
-        return Text(f"{task.fields.get('rate', 0.0):.3g}/s")
 
 
 def clock(seconds: float) -> str:
