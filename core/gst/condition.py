@@ -69,8 +69,8 @@ class Condition:
         characters: bool (B, T, C), who is in the frame as far as the model is told, or None: nobody told.
         characters_shown: bool (B, T); where False the frame has no character rows. None means all are shown.
         given: other stages' outputs by name (low-resolution ids, a source frame, planned tokens).
-        texts: other texts by name, shaped as `text`, that a guidance puts in the captions' place (a negative prompt). No
-            prior reads them.
+        texts: other texts by name, shaped as `text`, that a guidance puts in the captions' place (a negative prompt).
+            No prior reads them.
     """
 
     ids: tuple[str, ...]

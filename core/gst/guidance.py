@@ -25,7 +25,8 @@ class Guided:
     """
 
     def __init__(self, prior: Prior, guidance: Guidance | None, condition: Condition) -> None:
-        self.prior, self.guidance, self.condition = prior, guidance, condition
+        self.prior, self.guidance = prior, guidance
+        self.condition = condition if guidance is None else guidance.prepare(condition, prior.conditioner)
         self._states: dict[tuple[str, ...], Any] = {}
 
     def predict(self, x: Tensor, t: float, progress: float) -> Tensor:

@@ -5,13 +5,16 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from torch import Tensor
 
 from gst.component import Component
 from gst.condition import Condition
 from gst.kinds.prior import Drop
+
+if TYPE_CHECKING:
+    from gst.conditioner import Conditioner
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,18 @@ class Guidance(Component):
     kind: ClassVar[str] = "guidance"
     needs: tuple[Drop, ...] = ()
     needs_characters: bool = False
+
+    def prepare(self, condition: Condition, conditioner: Conditioner | None) -> Condition:
+        """Called once before the first `branches`, for guidances that tell the model more than captions and characters.
+
+        Args:
+            condition: what the model is told.
+            conditioner: of the prior; encodes the guidance's own texts into `Condition.texts`.
+
+        Returns:
+            what `branches` will be given.
+        """
+        return condition
 
     @abstractmethod
     def branches(self, condition: Condition, progress: float) -> list[Branch]:

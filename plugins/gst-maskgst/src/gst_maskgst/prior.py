@@ -1,0 +1,283 @@
+"""MaskGST: the masked generative story transformer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from gst.batch import StoryBatch
+from gst.cast import Cast
+from gst.component import Bound
+from gst.condition import Condition, TextSpec
+from gst.errors import OptionError, Problem, TrainingError
+from gst.kinds.prior import Drop, MaskedPrior
+from gst.latents import LatentSpec
+from gst.nn.attention import KeyValue
+from gst.nn.story_layers import Captions, FullLayer, LayerShape, SelfLayer, StoryLayer
+from gst_maskgst.embedding import StoryEmbedding
+from gst_maskgst.loss import MaskedLoss
+from gst_maskgst.masking import Drops, draw_mask, seeded_dropout, trim
+from gst_maskgst.schedules import Schedule, latest
+
+LayerName = Literal["full", "self", "sv"]
+_LAYERS: dict[str, type[SelfLayer]] = {"full": FullLayer, "self": SelfLayer, "sv": StoryLayer}
+_DEFAULT_LAYERS: tuple[LayerName, ...] = ("full", "full", "self", "self", "self", "self")
+
+
+class MaskGST(MaskedPrior):
+    """Predicts the masked tokens of a frame from the others, its caption, its characters, and all captions.
+
+    The sequence of a frame is [N image tokens; its caption; its characters]. Defaults follow the thesis "Masked
+    Generative Story Transformer" (chapter 8) except for the width, which is 1024 there with 8 heads of 64 (70 M
+    parameters). Padding is masked out of attention everywhere, which the authors' code does not do.
+
+    Args:
+        dim: width D; a multiple of 64 runs fastest.
+        heads: attention heads.
+        head_dim: width of a head; heads * head_dim need not be D.
+        layers: the layers in order. "full": self-attention within the frame and cross-attention to all captions;
+            "self": without cross-attention; "sv": self-attention over all frames of the story.
+        characters: append the characters' rows to every frame: one embedding for "present", one for "absent" each.
+        tokens_per_character: rows a character (the authors' code has 8).
+        text_sees_image: True: caption and character rows attend to the image tokens, as in the thesis. False: they
+            attend to each other only, so that they are computed once a story and image rows alone run in each
+            decoding step. Another model, and a faster one to sample from.
+        max_frames: T of the longest story.
+        ff_mult: hidden width of the feed-forward parts over D.
+        activation: of the feed-forward parts; geglu has two thirds of the hidden width, so as many weights.
+        qk_norm: normalise queries and keys of every head.
+        dropout: share of every layer branch's output dropped in training.
+        drop_text_frame: share of frames trained with the null caption, each on its own. Unset: 0.2, or 0.1 with sv
+            layers.
+        drop_text_story: share of stories trained without any caption. Unset: 0, or 0.1 with sv layers, where the
+            captions of other frames come in through attention.
+        drop_characters: share of stories trained without character rows.
+        drop_all: share of stories trained without captions and without characters.
+        schedule: how the share of masked tokens in training depends on a uniform r.
+        mask_min: train only on frames with at least this share masked.
+        mask_shared: one r for all frames of a story instead of one a frame.
+        label_smoothing: of the cross-entropy.
+        rarity_weight: weigh a masked token by (1 / frequency of its id) to this power, mean 1; 0 is the thesis' loss.
+            Frequencies are a running mean over training batches.
+    """
+
+    def __init__(
+        self,
+        dim: int = 256,
+        heads: int = 4,
+        head_dim: int = 64,
+        layers: Sequence[LayerName] = _DEFAULT_LAYERS,
+        characters: bool = True,
+        tokens_per_character: int = 1,
+        text_sees_image: bool = True,
+        max_frames: int = 16,
+        ff_mult: float = 4.0,
+        activation: Literal["gelu", "geglu"] = "geglu",
+        qk_norm: bool = True,
+        dropout: float = 0.0,
+        drop_text_frame: float | None = None,
+        drop_text_story: float | None = None,
+        drop_characters: float = 0.0,
+        drop_all: float = 0.0,
+        schedule: Schedule = "cosine",
+        mask_min: float = 0.0,
+        mask_shared: bool = False,
+        label_smoothing: float = 0.0,
+        rarity_weight: float = 0.0,
+        *,
+        latents: Bound[LatentSpec],
+        text: Bound[TextSpec | None],
+        cast: Bound[Cast],
+    ) -> None:
+        super().__init__()
+        _check(layers, text, latents, mask_min)
+        self.latents, self.text, self.max_frames = latents, text, max_frames
+        self.layer_names = tuple(layers)
+        self.characters, self.text_sees_image = characters, text_sees_image
+        self.dropout, self.schedule, self.mask_shared = dropout, schedule, mask_shared
+        self.latest = latest(schedule, mask_min, latents.tokens)
+        self.rates = _rates(layers, drop_text_frame, drop_text_story, drop_characters, drop_all)
+
+        self.embedding = StoryEmbedding(
+            dim,
+            max_frames,
+            latents,
+            text,
+            characters=len(cast) if characters else 0,
+            per_character=tokens_per_character,
+        )
+        shape = LayerShape(dim, heads, head_dim, ff_mult, activation, qk_norm, dropout)
+        self.layers = nn.ModuleList(_LAYERS[name](shape) for name in layers)
+        self.captions_norm = nn.LayerNorm(dim, bias=False) if "full" in layers else None
+        self.norm = nn.LayerNorm(dim, bias=False)
+        self.head = nn.Linear(dim, latents.vocab)
+        self.masked_loss = MaskedLoss(latents.vocab, label_smoothing, rarity_weight)
+        self._initialise()
+
+    def _initialise(self) -> None:
+        for name, module in self.named_modules():
+            if isinstance(module, nn.Embedding):
+                nn.init.normal_(module.weight, std=0.02)
+            elif isinstance(module, nn.Linear):
+                nn.init.normal_(module.weight, std=module.in_features**-0.5)
+                if name.endswith((".out", ".down")):
+                    # Every layer begins as the identity.
+                    nn.init.zeros_(module.weight)
+        nn.init.normal_(self.embedding.null, std=0.02)
+        nn.init.normal_(self.head.weight, std=0.02)
+        nn.init.zeros_(self.head.bias)
+
+    @property
+    def takes_characters(self) -> bool:
+        return self.characters
+
+    @property
+    def drops(self) -> dict[Drop, float]:
+        return _declare(self.rates, self.characters)
+
+    @classmethod
+    def declared_characters(cls, options: Mapping[str, Any]) -> bool:
+        return bool(options["characters"])
+
+    @classmethod
+    def declared_drops(cls, options: Mapping[str, Any]) -> dict[Drop, float]:
+        names = ("layers", "drop_text_frame", "drop_text_story", "drop_characters", "drop_all")
+        return _declare(_rates(*(options[name] for name in names)), bool(options["characters"]))
+
+    def begin(self, condition: Condition) -> dict[str, Any]:
+        """Embed what is told, and compute all that no decoding step changes.
+
+        Returns:
+            rows, mask: what is told, (B, T, M, D) and (B, T, M); frames: (B, T); cross: keys and values of all captions
+            for each full layer; captions_mask, shown: see `Captions`; memory: with `text_sees_image: false` the keys
+            and values of the told rows in each layer.
+        """
+        told = self.embedding.told(condition)
+        frames = condition.frame_mask
+        state: dict[str, Any] = {
+            "rows": told.rows,
+            "mask": told.mask,
+            # A story of padding alone still needs a row to look at; what it looks at is never read.
+            "frames": frames | ~frames.any(1, keepdim=True),
+            "shown": told.shown,
+            "captions_mask": None,
+            "cross": [],
+            "memory": [],
+        }
+        if told.captions is not None and told.captions_mask is not None and self.captions_norm is not None:
+            captions = self.captions_norm(told.captions)
+            state["cross"] = [layer.read(captions) for layer in self.layers if isinstance(layer, FullLayer)]
+            null = torch.ones_like(told.captions_mask[:, :1])
+            state["captions_mask"] = torch.cat([null, told.captions_mask], 1)
+        if not self.text_sees_image:
+            rows = told.rows
+            for i, layer in enumerate(self.layers):
+                state["memory"].append(layer.remember(rows))
+                if i + 1 < len(self.layers):
+                    rows = layer(rows, self._seen(state, layer, told.mask), captions=self._captions(state, i))
+        return state
+
+    def predict(self, state: dict[str, Any], x: Tensor, t: float) -> tuple[Tensor, dict[str, Any]]:
+        hidden = self._hidden(state, x)
+        return self.head(hidden).float().unflatten(2, self.latents.grid), state
+
+    def _hidden(self, state: dict[str, Any], x: Tensor) -> Tensor:
+        """ids (B, T, h, w) -> normed rows of the image tokens (B, T, N, D)."""
+        rows = self.embedding.image(x)
+        tokens = rows.shape[2]
+        mask = torch.ones(rows.shape[:3], dtype=torch.bool, device=rows.device)
+        if self.text_sees_image:
+            rows = torch.cat([rows, state["rows"]], 2)
+            mask = torch.cat([mask, state["mask"]], 2)
+        for i, layer in enumerate(self.layers):
+            last = i + 1 == len(self.layers)
+            rows = layer(
+                rows,
+                self._seen(state, layer, mask),
+                # Only the image rows of the last layer are read.
+                queries=tokens if last else None,
+                memory=None if self.text_sees_image else state["memory"][i],
+                memory_mask=None if self.text_sees_image else self._seen(state, layer, state["mask"]),
+                captions=self._captions(state, i),
+            )
+        out: Tensor = self.norm(rows)
+        return out
+
+    def _seen(self, state: dict[str, Any], layer: SelfLayer, mask: Tensor) -> Tensor:
+        return mask & state["frames"][..., None] if layer.scope == "story" else mask
+
+    def _captions(self, state: dict[str, Any], index: int) -> Captions | None:
+        if self.layer_names[index] != "full":
+            return None
+        if not state["cross"]:
+            return Captions()
+        nth = self.layer_names[:index].count("full")
+        return Captions(KeyValue(*state["cross"][nth]), state["captions_mask"], state["shown"])
+
+    def loss(self, batch: StoryBatch, phase: str, step: int, generator: torch.Generator) -> dict[str, Tensor]:
+        """Cross-entropy on masked tokens (thesis, 6.2.3), with the drops of conditions that guidance needs.
+
+        Returns:
+            loss; accuracy; and ce_25, ce_50, ce_75, ce_100: the plain cross-entropy of frames of which up to so many
+            per cent were masked, where the batch had such frames.
+        """
+        condition = batch.condition
+        if condition is None or (self.characters and condition.characters is None):
+            raise TrainingError(
+                "prior 'maskgst' with characters: true was given stories without any word on characters",
+                hint="Set characters_from: captions in the training step, or characters: false in the prior.",
+            )
+        ids = batch.latents["target"].data
+        masked = draw_mask(
+            self.schedule, self.latest, (*ids.shape[:2], self.latents.tokens), self.mask_shared, generator
+        ).to(ids.device)
+        condition = self.rates.apply(trim(condition), generator)
+        with seeded_dropout(self.dropout if self.training else 0.0, generator, ids.device):
+            state = self.begin(condition)
+            hidden = self._hidden(state, ids.masked_fill(masked.view_as(ids), self.mask_id))
+        counted = masked & batch.frame_mask[..., None]
+        logits = self.head(hidden[counted]).float()
+        share = masked.float().mean(-1, keepdim=True).expand_as(counted)[counted]
+        return self.masked_loss(logits, ids.flatten(2)[counted], share)
+
+
+def _rates(
+    layers: Sequence[str],
+    text_frame: float | None,
+    text_story: float | None,
+    characters: float,
+    everything: float,
+) -> Drops:
+    story = "sv" in layers
+    return Drops(
+        text_frame=(0.1 if story else 0.2) if text_frame is None else text_frame,
+        text_story=(0.1 if story else 0.0) if text_story is None else text_story,
+        characters=characters,
+        all=everything,
+    )
+
+
+def _declare(rates: Drops, characters: bool) -> dict[Drop, float]:
+    """The rates that are above 0. Without characters, a frame without its caption is a frame without anything."""
+    text = 1 - (1 - rates.text_frame) * (1 - rates.text_story)
+    declared: dict[Drop, float] = {"text": text, "characters": rates.characters, "all": rates.all}
+    if not characters:
+        declared = {"text": text, "characters": 0.0, "all": 1 - (1 - text) * (1 - rates.all)}
+    return {name: rate for name, rate in declared.items() if rate > 0}
+
+
+def _check(layers: Sequence[str], text: TextSpec | None, latents: LatentSpec, mask_min: float) -> None:
+    problems = []
+    if not layers:
+        problems.append(Problem("prior.layers", "at least one layer is needed"))
+    if "full" in layers and text is None:
+        problems.append(Problem("prior.layers", "full layers attend to captions; this prior is trained without text"))
+    if latents.kind != "ids":
+        problems.append(Problem("prior", "maskgst predicts ids of a codebook; this tokenizer gives features"))
+    if not 0 <= mask_min < 1:
+        problems.append(Problem("prior.mask_min", f"{mask_min} is not in [0, 1)"))
+    if problems:
+        raise OptionError(problems)
