@@ -76,7 +76,7 @@ def of_run(run: RunResult, runtime: Runtime | None = None) -> StoryPipeline:
     if not (isinstance(tokenizer, Tokenizer) and isinstance(prior, Prior) and isinstance(sampler, Sampler)):
         raise UsageError(f"the output of {run.dir}, {output}, is not drawn from captions by a tokenizer and a prior")
     places, examples = _world(run, output.name)
-    about = {"recipe": run.recipe.name, "run": str(run.dir), "seed": run.recipe.seed}
+    about = {"recipe": run.recipe.name, "run": run.dir.name, "seed": run.recipe.seed}
     return StoryPipeline(tokenizer, prior, sampler, runtime=runtime, places=places, examples=examples, about=about)
 
 

@@ -41,12 +41,13 @@ def recognise(conditioner: Conditioner, captions: Sequence[str]) -> list[Recogni
     told = cast.resolve(list(captions), conditioner.resolve)
     out = []
     for caption, mentions, row in zip(captions, cast.explain(captions), told, strict=True):
+        known = {word for mention in mentions for word in mention.text.split()}
         unknown = [] if conditioner.text is None else conditioner.text.unknown_words(caption)
         out.append(
             Recognised(
                 tuple(m for m in mentions if follows or m.kind != "pronoun"),
                 tuple(name for name, said in zip(cast.names, row, strict=True) if said),
-                tuple(dict.fromkeys(unknown)),
+                tuple(word for word in dict.fromkeys(unknown) if word not in known),
             )
         )
     return out

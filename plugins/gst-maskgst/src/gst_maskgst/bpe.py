@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -18,6 +19,7 @@ from gst.kinds.text import TextEncoder
 
 _PAD = "[PAD]"
 PAD_ID = 0
+_WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 
 
 class Bpe(TextEncoder):
@@ -75,6 +77,7 @@ class Bpe(TextEncoder):
         )
         tokenizer.train_from_iterator((text for text, count in counted for _ in range(count)), trainer)
         self._tokenizer = tokenizer
+        self._words = frozenset(word for text, _ in counted for word in _words(text))
         lengths = [len(encoding) for encoding in tokenizer.encode_batch([text for text, _ in counted])]
         long = sum(count for (_, count), n in zip(counted, lengths, strict=True) if n > self.length)
         self._cut = self._reported = 0
@@ -129,15 +132,20 @@ class Bpe(TextEncoder):
     def count(self, caption: str) -> int:
         return len(self._fitted().encode(caption))
 
+    def unknown_words(self, caption: str) -> list[str]:
+        return [match[0] for match in _WORD.finditer(caption) if not self._words.issuperset(_words(match[0]))]
+
     def save_state(self, folder: Path) -> None:
         self._fitted().save(str(folder / "tokenizer.json"))
+        (folder / "words.txt").write_text("".join(f"{word}\n" for word in sorted(self._words)), encoding="utf-8")
 
     def load_state(self, folder: Path) -> None:
         path = folder / "tokenizer.json"
         try:
             self._tokenizer = Tokenizer.from_str(path.read_text(encoding="utf-8"))
+            self._words = frozenset((folder / "words.txt").read_text(encoding="utf-8").split("\n")[:-1])
         except FileNotFoundError as error:
-            raise CheckpointError(f"there is no tokenizer at {path}") from error
+            raise CheckpointError(f"{error.filename} is missing") from error
         except Exception as error:  # the library raises bare Exceptions
             raise CheckpointError(f"{path} is not a tokenizer: {error}") from error
 
@@ -145,3 +153,9 @@ class Bpe(TextEncoder):
         if self._tokenizer is None:
             raise UsageError("text 'bpe' has learned nothing yet", hint="Fit it on captions first (step fit).")
         return self._tokenizer
+
+
+def _words(text: str) -> list[str]:
+    """The words of a text in lower case, without an ending 's; joined words apart."""
+    found = [match[0].casefold().replace("’", "'") for match in _WORD.finditer(text)]
+    return [part for word in found for part in word.removesuffix("'s").split("-")]
