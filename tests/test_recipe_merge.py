@@ -97,7 +97,7 @@ def test_what_is_no_recipe_or_no_base_is_refused(tmp_path, text):
 
 def test_a_missing_base_names_what_there_is(toys, tmp_path):
     write(tmp_path, mine="gst: 1\nextends: maskgst_gc\nsteps: {}\n")
-    with pytest.raises(RecipeError, match="Did you mean .*'maskgst_cg'"):
+    with pytest.raises(RecipeError, match=r"Did you mean .*'maskgst_cg'"):
         load_recipe(tmp_path / "mine.yaml")
 
 
@@ -175,7 +175,11 @@ def test_an_override_that_is_no_yaml_says_so():
 
 
 def test_a_problem_with_an_override_names_the_override(toys):
-    recipe = {"gst": 1, "components": {"data": {"use": "toy-data"}}, "steps": {"c": {"use": "toy-count", "data": "$data"}}}
+    recipe = {
+        "gst": 1,
+        "components": {"data": {"use": "toy-data"}},
+        "steps": {"c": {"use": "toy-count", "data": "$data"}},
+    }
     with pytest.raises(RecipeError) as caught:
         load_recipe(recipe, ["data.stories=many"])
     (problem,) = caught.value.problems
@@ -213,5 +217,5 @@ def test_recipes_are_found_by_file_and_by_name(toys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     name, by_path = (load_recipe(each).path for each in ("maskgst_cg", "recipes/maskgst_cg.yaml"))
     assert name == by_path
-    with pytest.raises(UsageError, match="Did you mean .*'maskgst_cg'"):
+    with pytest.raises(UsageError, match=r"Did you mean .*'maskgst_cg'"):
         load_recipe("recipes/maskgst_gc.yaml")

@@ -97,10 +97,10 @@ class Run:
     def estimate(self, plan: Sequence[Planned]) -> tuple[Planned, ...]:
         """The plan with what steps took before, or with what a probe says they will take."""
         quiet = Progress(quiet=True)
-        shelf = self.shelf.stored
+        to_come = {p.name for p in plan if p.state in _ACTIVE}
         prober = Prober(
             self.maker,
-            lambda step, port: shelf(step, port) if _cached(self.recipe.steps[step].cls) else None,
+            lambda step, port: None if step in to_come else self.shelf.stored(step, port),
             lambda name, folder: self._context(name, folder, folder, Tracking(folder, name), quiet),
             self.progress.say,
         )

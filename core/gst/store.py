@@ -99,8 +99,12 @@ class Store:
             raise _damaged(folder, "it belongs to another fingerprint")
         return StoreEntry(fingerprint, folder, info, files)
 
-    def verify(self, entry: StoreEntry, below: str = "") -> None:
+    def verify(self, entry: StoreEntry, below: tuple[str, ...] = ("",)) -> None:
         """Check the hashes of an entry's files; a file that has not changed since is hashed once a process.
+
+        Args:
+            entry: from `find`.
+            below: beginnings of the paths to check; by default all.
 
         Raises:
             StoreError: a file is not what was written.
@@ -132,7 +136,7 @@ class Store:
         folder = entry.folder / port
         if port not in entry.info.get("ports", {}) or not folder.is_dir():
             raise _damaged(entry.folder, f"it has no port '{port}'")
-        self.verify(entry, f"{port}/")
+        self.verify(entry, ("entry.json", f"{port}/"))
         try:
             if issubclass(cls, Component):
                 return load_component(folder)
