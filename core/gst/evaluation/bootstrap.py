@@ -12,11 +12,11 @@ LEVEL = 0.95
 def intervals(metric: Metric, stories: int, resamples: int, seed: int) -> dict[str, tuple[float, float]]:
     """95 % bootstrap intervals of a metric's numbers over its rows (Efron & Tibshirani 1993, ch. 13).
 
-    Stories are drawn with replacement, as a whole: frames of one story depend on each other. The draws are a function of
-    (seed, stories) alone, so all metrics and all pictures of one evaluation are resampled alike.
+    Stories are drawn with replacement, as a whole: frames of one story depend on each other. The draws are a function
+    of (seed, stories) alone, so all metrics and all pictures of one evaluation are resampled alike.
 
-    For a metric that says it is `biased`, a resample scores worse than the stories themselves; the percentiles are moved
-    by that bias, the difference between the mean over resamples and the number.
+    For a metric that says it is `biased`, a resample scores worse than the stories themselves; the percentiles are
+    moved by that bias, the difference between the mean over resamples and the number.
 
     Args:
         metric: with its rows.

@@ -66,17 +66,19 @@ def collect(
         advance: told how many stories are done.
 
     Returns:
-        source ("real", "shuffled", and the names of the pictures) -> a copy of each metric with one row a story, or None
-        where it is not measured ("shuffled" for metrics without that floor); and the number of frames.
+        source ("real", "shuffled" where there is another story, and the names of the pictures) -> a copy of each metric
+        with one row a story, or None where it is not measured ("shuffled" for metrics without that floor); and the
+        number of frames.
 
     Raises:
         DataError: pictures of other stories than the split's, or what a metric says of the data.
     """
     for module in (value for metric in metrics for value in vars(metric).values() if isinstance(value, nn.Module)):
         module.to(device).eval()
+    sources = [*pictures, REAL, *([SHUFFLED] if total > 1 else [])]
     meters: dict[str, list[Metric | None]] = {
         source: [None if source == SHUFFLED and metric.floor != "shuffled" else _fresh(metric) for metric in metrics]
-        for source in (*pictures, REAL, SHUFFLED)
+        for source in sources
     }
     others = other_stories(total, seed)
     frames = 0
@@ -84,23 +86,21 @@ def collect(
         indices = range(start, min(start + batch_size, total))
         stories = [data[i] for i in indices]
         batch = collate(stories)
-        assert batch.frames is not None  # collate always gives frames
         _check_ids(pictures, batch, indices)
         batch = batch.to(device)
-        shown: dict[str, Callable[[], Tensor]] = {
-            REAL: lambda batch=batch: batch.frames,
-            SHUFFLED: lambda stories=stories, indices=indices: _shuffled(data, stories, [others[i] for i in indices]),
-            **{
-                name: lambda drawn=drawn, start=start, batch=batch: _slice(drawn, start, batch)
-                for name, drawn in pictures.items()
-            },
-        }
         for source, row in meters.items():
-            if any(row):
-                drawn = shown[source]().to(device)
-                for metric in row:
-                    if metric is not None:
-                        metric.update(batch, drawn)
+            if not any(row):
+                continue
+            if source == REAL:
+                drawn = batch.frames
+            elif source == SHUFFLED:
+                drawn = _shuffled(stories, [data[others[i]] for i in indices]).to(device)
+            else:
+                drawn = _slice(pictures[source], start, batch).to(device)
+            assert drawn is not None  # collate always gives frames
+            for metric in row:
+                if metric is not None:
+                    metric.update(batch, drawn)
         frames += int(batch.frame_mask.sum())
         advance(len(indices))
     return meters, frames
@@ -128,9 +128,9 @@ def _slice(drawn: Pictures, start: int, batch: StoryBatch) -> Tensor:
     return to_float(torch.from_numpy(np.array(drawn.frames[start : start + count, :length])))
 
 
-def _shuffled(data: StorySet, stories: Sequence[Story], others: Sequence[int]) -> Tensor:
+def _shuffled(stories: Sequence[Story], others: Sequence[Story]) -> Tensor:
     length = max(len(story) for story in stories)
     frames = np.zeros((len(stories), length, *stories[0].frames.shape[1:]), np.uint8)
     for i, (story, other) in enumerate(zip(stories, others, strict=True)):
-        frames[i, : len(story)] = frames_for(story, data[other])
+        frames[i, : len(story)] = frames_for(story, other)
     return to_float(torch.from_numpy(frames))

@@ -58,7 +58,7 @@ def build_rows(
         advance: called after each metric of each source.
 
     Returns:
-        rows as in `gst.artifacts.Table`; "way" is how far the value is from floor (0) to ceiling (1), None without both.
+        rows as in `gst.artifacts.Table`; "way" is how far the value is from floor (0) to ceiling (1), or None.
     """
     rows = []
     for index in range(len(next(iter(meters.values())))):
@@ -77,7 +77,7 @@ def build_rows(
             }
             for name, value in values[source].items():
                 ends = {
-                    end: None if at is None else values[at].get(name)
+                    end: values[at].get(name) if at in values else None
                     for end, at in (("floor", bounds.floor_of(metric)), ("ceiling", bounds.ceiling_of(metric)))
                 }
                 low, high = spread.get(name, (None, None))

@@ -6,6 +6,8 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from gst.batch import StoryBatch
@@ -22,9 +24,9 @@ class Metric(Component):
         floor: what a model that ignores the captions would be scored on: "shuffled" (the real frames of another
             story), "unigram" (pictures drawn token by token from per-position frequencies), or None.
         ceiling: whether the tokenizer's reconstructions bound it.
-        bootstrap: resamples for its intervals, where it needs fewer than the step asks for; None takes the step's number.
-        biased: whether a resample gives a worse number than the stories themselves because it holds fewer different ones
-            (distances between distributions). Its interval is then moved back by that bias.
+        bootstrap: resamples for its intervals, where fewer than the step asks for are enough; None takes the step's.
+        biased: whether a resample gives a worse number than the stories themselves because it holds fewer different
+            ones (distances between distributions). Its interval is then moved back by that bias.
     """
 
     kind: ClassVar[str] = "metric"
@@ -40,10 +42,10 @@ class Metric(Component):
 
     @abstractmethod
     def update(self, batch: StoryBatch, frames: Tensor) -> None:
-        """Add the stories of `batch` (real frames, truths) with `frames` (B, T, 3, H, W) in [-1, 1] as drawn for them."""
+        """Add the stories of `batch` (real frames, truths) and `frames` (B, T, 3, H, W) in [-1, 1], drawn for them."""
 
     @abstractmethod
-    def compute(self, rows: Sequence[int] | None = None) -> dict[str, float]:
+    def compute(self, rows: Sequence[int] | NDArray[np.int64] | None = None) -> dict[str, float]:
         """The numbers over the stories at `rows` (repeats count as often), or over all of them.
 
         A number that is not defined there (nobody of that name in any frame) is left out.

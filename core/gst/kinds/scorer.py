@@ -55,9 +55,11 @@ class Scorer(Trainable):
         if frames not in self._seen:
             flat = frames.flatten(0, 1)
             with torch.no_grad(), torch.autocast(flat.device.type, enabled=False):
-                parts = [self.score(part.float()) for part in flat.split(_FRAMES_A_PASS)]
+                parts = [self.score(part.float()) for part in torch.split(flat, _FRAMES_A_PASS)]
             self._seen[frames] = {
-                name: torch.cat([part[name] for part in parts]).unflatten(0, frames.shape[:2]) for name in parts[0]
+                name: whole.view(*frames.shape[:2], *whole.shape[1:])
+                for name in parts[0]
+                for whole in [torch.cat([part[name] for part in parts])]
             }
         scores: dict[str, Tensor] = self._seen[frames]
         return scores

@@ -34,8 +34,8 @@ class Evaluate(Step):
         pictures: what was drawn for its first stories, by name, the model's first.
         metrics: what to measure.
         ceiling: which of the pictures are the tokenizer's reconstructions, beyond which no prior on it can get.
-        floor_unigram: which of the pictures are drawn from the frequencies of tokens alone (step `unigram`), the floor of
-            metrics on distributions.
+        floor_unigram: which of the pictures are drawn from the frequencies of tokens alone (step `unigram`), the floor
+            of metrics on distributions.
         bootstrap: resamples of stories for an interval; 0 for none. A metric may ask for fewer.
         batch_size: stories in memory at a time.
     """
@@ -56,9 +56,8 @@ class Evaluate(Step):
     ) -> None:
         if not pictures or not metrics:
             raise ValueError("there is nothing to measure: pictures and metrics must not be empty")
-        for name in (REAL, SHUFFLED):
-            if name in pictures:
-                raise ValueError(f"pictures: the name '{name}' is taken, for the frames of the data itself")
+        for taken in {REAL, SHUFFLED} & set(pictures):
+            raise ValueError(f"pictures: the name '{taken}' is taken, for the frames of the data itself")
         for option, name in (("ceiling", ceiling), ("floor_unigram", floor_unigram)):
             if name is not None and name not in pictures:
                 raise ValueError(f"{option}: there are no pictures '{name}'; there are {', '.join(pictures)}")
