@@ -8,6 +8,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # read when torch is imported
 os.environ.setdefault("MKL_NUM_THREADS", "1")
 os.environ.setdefault("COLUMNS", "120")
 
+import copy
 import random
 import subprocess
 import sys
@@ -28,8 +29,10 @@ settings.load_profile("gst")
 
 @pytest.fixture(scope="session", autouse=True)
 def gst_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The store of this test process: the user's own is never touched, and tests share finished steps."""
-    folder = tmp_path_factory.mktemp("store")
+    """The store of this test run, shared by its processes. The user's own is never touched."""
+    shared = tmp_path_factory.getbasetemp()
+    folder = (shared.parent if "PYTEST_XDIST_WORKER" in os.environ else shared) / "store"
+    folder.mkdir(exist_ok=True)
     before = os.environ.get("GST_STORE")
     os.environ["GST_STORE"] = str(folder)
     yield folder
@@ -159,3 +162,93 @@ def step_context(tmp_path: Path) -> Callable[..., Any]:
         )
 
     return make
+
+
+TINY = {
+    "gst": 1,
+    "title": "A tiny run",
+    "output": "$sample.pictures",
+    "runtime": {"device": "cpu", "precision": "fp32"},
+    "components": {
+        "data": {"use": "story-world", "size": 16, "train": 24, "val": 4, "test": 8},
+        "tokenizer": {"use": "vqvae", "downsample": 8, "widths": [8, 16], "codebook_size": 16, "code_dim": 8},
+        "text": {"use": "bpe", "vocab_size": 400, "length": 96},
+        "prior": {"use": "maskgst", "dim": 16, "heads": 2, "head_dim": 8, "layers": ["full", "self"], "max_frames": 6},
+        "sampler": {"use": "maskgit", "steps": 3, "guidance": {"use": "character", "scale": 0.3}},
+    },
+    "steps": {
+        "bpe": {"use": "fit", "text": "$text", "data": "$data.train"},
+        "vqvae": {
+            "use": "train",
+            "model": "$tokenizer",
+            "data": "$data.train",
+            "unit": "frame",
+            "steps": 4,
+            "batch_size": 8,
+            "log_every": 1,
+            "preview": "$data.test",
+        },
+        "tokens": {"use": "tokenize", "tokenizer": "$vqvae.model", "data": "$data.train"},
+        "train": {
+            "use": "train",
+            "model": "$prior",
+            "data": "$tokens.tokens",
+            "text": "$bpe.text",
+            "steps": 4,
+            "batch_size": 4,
+            "log_every": 1,
+            "preview": "$data.test",
+            "preview_tokenizer": "$vqvae.model",
+            "preview_sampler": "$sampler",
+        },
+        "rebuild": {"use": "reconstruct", "tokenizer": "$vqvae.model", "data": "$data.test", "stories": 5},
+        "sample": {
+            "use": "sample",
+            "prior": "$train.model",
+            "tokenizer": "$vqvae.model",
+            "sampler": "$sampler",
+            "data": "$data.test",
+            "stories": 5,
+            "batch_size": 2,
+        },
+        "report": {
+            "use": "report",
+            "data": "$data.test",
+            "pictures": {"rebuilt": "$rebuild.pictures", "drawn": "$sample.pictures"},
+            "tokens": "$tokens.tokens",
+        },
+    },
+}
+
+
+@pytest.fixture(scope="session")
+def tiny_recipe() -> dict[str, Any]:
+    """A recipe with everything from captions to the report, for seconds."""
+    return copy.deepcopy(TINY)
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tiny_recipe: dict[str, Any], tmp_path_factory: pytest.TempPathFactory, gst_store: Path) -> Any:
+    """The finished run of `tiny_recipe`; tests only read it."""
+    from gst.progress import Progress
+    from gst.run import run_recipe
+
+    out = tmp_path_factory.mktemp("runs") / "tiny"
+    return run_recipe(tiny_recipe, out=out, probe=False, progress=Progress(quiet=True))
+
+
+@pytest.fixture
+def tiny_pipe(tiny_run: Any) -> Any:
+    """A pipeline of `tiny_run` with weights so loud that every condition and every draw changes the picture; fp32."""
+    import torch
+
+    from gst.loading import of_run
+    from gst.runtime import Runtime
+
+    pipe = of_run(tiny_run, Runtime(device="cpu", precision="fp32"))
+    generator = torch.Generator().manual_seed(0)
+    for part in (pipe.prior, pipe.tokenizer):
+        for parameter in part.parameters():
+            with torch.no_grad():
+                parameter.normal_(0.0, 0.6, generator=generator)
+    return pipe

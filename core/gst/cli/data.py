@@ -85,7 +85,7 @@ def command() -> None:
     """Check and view data sets."""
 
 
-@command.command("check")
+@command.command("check", epilog=examples("gst data check my-stories", "gst data check my-stories --json"))
 @click.argument("root", metavar="DIR", type=click.Path(path_type=Path))
 @json_option
 def check_command(root: Path, as_json: bool) -> int:
