@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
+import gst
 from gst.batch import StoryBatch
 from gst.errors import CheckpointError, DataError, OptionError
 from gst.latents import Latents
@@ -16,7 +17,14 @@ from gst_vq.vqvae import VQVAE
 
 Pictures = Callable[..., Tensor]
 CLASSES = [VQVAE, VQGAN]
-TINY: dict[str, Any] = {"downsample": 4, "widths": (16,), "blocks": 1, "codebook_size": 12, "code_dim": 8}
+TINY: dict[str, Any] = {
+    "downsample": 4,
+    "widths": (16,),
+    "blocks": 1,
+    "decoder_blocks": 1,
+    "codebook_size": 12,
+    "code_dim": 8,
+}
 TINY_GAN: dict[str, Any] = {"disc_start": 2, "disc_width": 8, "disc_layers": 1}
 
 
@@ -68,7 +76,10 @@ def test_any_grid_that_divides_the_frame(
     assert model.decode(latents).shape == (1, 2, 3, *size)
 
 
-@pytest.mark.parametrize("options", [{"norm": "group"}, {"norm": "none"}, {"attention": True}, {"blocks": (0,)}])
+@pytest.mark.parametrize(
+    "options",
+    [{"norm": "group"}, {"norm": "layer"}, {"norm": "none"}, {"attention": True, "middle": True}, {"blocks": (0,)}],
+)
 def test_variants_of_the_network_train(options: dict[str, Any], pictures: Pictures, step_through: Any) -> None:
     model = tiny(VQVAE, **options)
     log = step_through(model, [[pictures(4)]], seeded(), optimizers(model))
@@ -198,14 +209,16 @@ def test_saved_and_loaded(
         ({"widths": ()}, "widths"),
         ({"downsample": 8}, "widths"),
         ({"blocks": (1, 1)}, "blocks"),
-        ({"codebook_size": 1}, "codebook_size"),
+        ({"decoder_blocks": -1}, "decoder_blocks"),
+        ({"decay": 1.0}, "decay"),
+        ({"codebook_size": 0}, "codebook_size"),
         ({"code_dim": 0}, "code_dim"),
     ],
 )
 def test_wrong_options_are_named(options: dict[str, Any], name: str) -> None:
     with pytest.raises(OptionError) as caught:
-        tiny(VQVAE, **options)
-    assert name in [problem.where for problem in caught.value.problems]
+        gst.build("tokenizer", "vqvae", frame_size=(16, 16), **(TINY | options))
+    assert any(problem.where.endswith(name) for problem in caught.value.problems)
 
 
 def test_frames_of_another_size_are_refused() -> None:
@@ -224,6 +237,9 @@ def test_small_and_thesis_sizes() -> None:
             frame_size=(64, 64),
             widths=(64, 128, 128, 256),
             stem_stride=1,
+            blocks=2,
+            decoder_blocks=3,
+            middle=True,
             attention=True,
             norm="group",
             codebook_size=128,

@@ -21,7 +21,15 @@ Pictures = Callable[..., Tensor]
 
 def tiny(**options: Any) -> VQGAN:
     torch.manual_seed(0)
-    settings = {"downsample": 4, "widths": (16,), "blocks": 1, "codebook_size": 12, "code_dim": 8, "disc_start": 0}
+    settings = {
+        "downsample": 4,
+        "widths": (16,),
+        "blocks": 1,
+        "decoder_blocks": 1,
+        "codebook_size": 12,
+        "code_dim": 8,
+        "disc_start": 0,
+    }
     return VQGAN(frame_size=(16, 16), **(settings | {"disc_width": 8, "disc_layers": 1} | options)).train()
 
 

@@ -1,7 +1,7 @@
 """The convolutional blocks that encoder and decoder share.
 
-Layout and order are those of VQGAN (Esser et al. 2021, https://arxiv.org/abs/2012.09841, appendix; the blocks come from
-Ho et al. 2020): normalisation, SiLU, convolution. There is no dropout.
+They are those of VQGAN (Esser et al. 2021, https://arxiv.org/abs/2012.09841, appendix; from Ho et al. 2020):
+normalisation, SiLU, convolution; no dropout. One thing differs: widths change where the resolution does, not in blocks.
 """
 
 from __future__ import annotations
@@ -35,19 +35,19 @@ def make_norm(norm: Norm, width: int) -> nn.Module:
 
 
 class ResBlock(nn.Module):
-    """(N, in, H, W) -> (N, out, H, W): two 3x3 convolutions and a skip, 1x1 where the width changes."""
+    """(N, width, H, W) -> the same: two 3x3 convolutions beside a skip. At the start it passes its input unchanged."""
 
-    def __init__(self, in_width: int, out_width: int, norm: Norm) -> None:
+    def __init__(self, width: int, norm: Norm) -> None:
         super().__init__()
-        self.norm1 = make_norm(norm, in_width)
-        self.conv1 = nn.Conv2d(in_width, out_width, 3, padding=1)
-        self.norm2 = make_norm(norm, out_width)
-        self.conv2 = nn.Conv2d(out_width, out_width, 3, padding=1)
-        self.skip = nn.Identity() if in_width == out_width else nn.Conv2d(in_width, out_width, 1)
+        self.norm1 = make_norm(norm, width)
+        self.conv1 = nn.Conv2d(width, width, 3, padding=1)
+        self.norm2 = make_norm(norm, width)
+        self.conv2 = nn.Conv2d(width, width, 3, padding=1)
+        nn.init.zeros_(self.conv2.weight)
 
     def forward(self, x: Tensor) -> Tensor:
         h = self.conv1(F.silu(self.norm1(x)))
-        out: Tensor = self.skip(x) + self.conv2(F.silu(self.norm2(h)))
+        out: Tensor = x + self.conv2(F.silu(self.norm2(h)))
         return out
 
 
@@ -69,27 +69,25 @@ class SpatialAttention(nn.Module):
 
 
 class Downsample(nn.Conv2d):
-    """Strided convolution, kernel 2 * stride - 1 (3 at least), padded so that sizes divide exactly.
+    """(N, in, H, W) -> (N, out, H / rows, W / columns) by a strided convolution whose windows overlap by half."""
 
-    At stride 2 this is VQGAN's: kernel 3, one row and column of zeros below and to the right.
-    """
-
-    def __init__(self, width: int, stride: tuple[int, int]) -> None:
-        kernel = (max(3, 2 * stride[0] - 1), max(3, 2 * stride[1] - 1))
-        super().__init__(width, width, kernel, stride)
-        rows, columns = kernel[0] - stride[0], kernel[1] - stride[1]
-        self.border = (columns // 2, columns - columns // 2, rows // 2, rows - rows // 2)
-
-    def forward(self, input: Tensor) -> Tensor:
-        return super().forward(F.pad(input, self.border))
+    def __init__(self, in_width: int, out_width: int, stride: tuple[int, int]) -> None:
+        kernel = (_window(stride[0]), _window(stride[1]))
+        padding = ((kernel[0] - stride[0]) // 2, (kernel[1] - stride[1]) // 2)
+        super().__init__(in_width, out_width, kernel, stride, padding)
 
 
 class Upsample(nn.Conv2d):
-    """Nearest neighbour by `stride`, then a 3x3 convolution."""
+    """(N, in, H, W) -> (N, out, H * rows, W * columns): nearest neighbour, then a 3x3 convolution."""
 
-    def __init__(self, width: int, stride: tuple[int, int]) -> None:
-        super().__init__(width, width, 3, padding=1)
+    def __init__(self, in_width: int, out_width: int, stride: tuple[int, int]) -> None:
+        super().__init__(in_width, out_width, 3, padding=1)
         self.factor = (float(stride[0]), float(stride[1]))
 
     def forward(self, input: Tensor) -> Tensor:
         return super().forward(F.interpolate(input, scale_factor=self.factor, mode="nearest"))
+
+
+def _window(stride: int) -> int:
+    """A kernel size that differs from the stride by an even number, so that padding is the same on both sides."""
+    return 2 * stride if stride % 2 == 0 else max(3, 2 * stride - 1)

@@ -10,7 +10,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gst.errors import OptionError, Problem
 from gst_vq.kmeans import kmeans, nearest
 
 
@@ -65,11 +64,6 @@ class Codebook(nn.Module, ABC):
         revive_below: float,
     ) -> None:
         super().__init__()
-        problems = [Problem("codebook_size", "needs 2 codes at least")] if size < 2 else []
-        if dim < 1:
-            problems.append(Problem("code_dim", "must be at least 1"))
-        if problems:
-            raise OptionError(problems)
         self.size, self.dim, self.beta, self.cosine = size, dim, beta, cosine
         self.decay, self.revive_below = decay, revive_below
         self.register_buffer("counts", torch.ones(size))
@@ -115,7 +109,8 @@ class Codebook(nn.Module, ABC):
             known = points.detach()
             if self.training and not self.started:
                 centres, sizes = kmeans(known, self.size, generator)
-                self.put(torch.arange(self.size, device=z.device), centres, sizes)
+                # As much weight as one step has in the averages: the encoder changes fast now, and codes must keep up.
+                self.put(torch.arange(self.size, device=z.device), centres, sizes * (1.0 - self.decay))
                 self.started.fill_(True)
             ids = nearest(known, self.vectors.detach())
             if self.training:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gst_vq.blocks import ResBlock, SpatialAttention, Upsample, make_norm
-from gst_vq.shape import Shape
+from gst_vq.blocks import Upsample, make_norm
+from gst_vq.shape import Shape, level_blocks, middle_blocks
 
 
 class Decoder(nn.Module):
-    """VQGAN's decoder: the encoder in reverse, with one residual block more a level.
+    """VQGAN's decoder: the encoder in reverse.
 
     Args:
         shape: the encoder's.
@@ -20,20 +20,14 @@ class Decoder(nn.Module):
     def __init__(self, shape: Shape, in_width: int) -> None:
         super().__init__()
         self.stem = shape.stem
-        norm, width, last = shape.norm, shape.widths[-1], len(shape.widths) - 1
-        layers: list[nn.Module] = [nn.Conv2d(in_width, width, 3, padding=1), ResBlock(width, width, norm)]
-        if shape.attention:
-            layers.append(SpatialAttention(width, norm))
-        layers.append(ResBlock(width, width, norm))
+        width = shape.widths[-1]
+        layers: list[nn.Module] = [nn.Conv2d(in_width, width, 3, padding=1), *middle_blocks(shape)]
         for level in reversed(range(len(shape.widths))):
-            for _ in range(shape.blocks[level] + 1):
-                layers.append(ResBlock(width, shape.widths[level], norm))
-                width = shape.widths[level]
-                if shape.attention and level == last:
-                    layers.append(SpatialAttention(width, norm))
-            if level > 0 and shape.strides[level - 1] != (1, 1):
-                layers.append(Upsample(width, shape.strides[level - 1]))
-        self.layers = nn.Sequential(*layers, make_norm(norm, width), nn.SiLU())
+            layers += level_blocks(shape, level, shape.decoder_blocks[level])
+            if level > 0:
+                width = shape.widths[level - 1]
+                layers.append(Upsample(shape.widths[level], width, shape.strides[level - 1]))
+        self.layers = nn.Sequential(*layers, make_norm(shape.norm, width), nn.SiLU())
         self.last = nn.Conv2d(width, 3 * self.stem**2, 3, padding=1)
 
     def forward(self, codes: Tensor) -> Tensor:

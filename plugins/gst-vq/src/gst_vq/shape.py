@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from torch import nn
+
 from gst.errors import OptionError, Problem
-from gst_vq.blocks import Norm
+from gst_vq.blocks import Norm, ResBlock, SpatialAttention
 from gst_vq.strides import split_factor
 
 
@@ -17,9 +19,10 @@ class Shape:
         grid: (h, w) of the codes.
         widths: channels of each level.
         strides: (rows, columns) between one level and the next; one fewer than widths.
-        blocks: residual blocks of each level.
+        blocks, decoder_blocks: residual blocks of each level.
+        middle: two more at the coarsest level.
         stem: side of the square of pixels that is folded into channels before the first convolution.
-        attention: self-attention at the coarsest level.
+        attention: self-attention after every block of the coarsest level, and between the two in the middle.
         norm: the blocks' normalisation.
     """
 
@@ -27,6 +30,8 @@ class Shape:
     widths: tuple[int, ...]
     strides: tuple[tuple[int, int], ...]
     blocks: tuple[int, ...]
+    decoder_blocks: tuple[int, ...]
+    middle: bool
     stem: int
     attention: bool
     norm: Norm
@@ -38,26 +43,32 @@ def make_shape(
     downsample: int | tuple[int, int],
     widths: tuple[int, ...],
     blocks: int | tuple[int, ...],
+    decoder_blocks: int | tuple[int, ...],
+    middle: bool,
     stem_stride: int,
     attention: bool,
     norm: Norm,
 ) -> Shape:
     """The shape for these options (see `VQVAE`). Raises `OptionError` with what cannot be."""
     factors = (downsample, downsample) if isinstance(downsample, int) else downsample
-    counts = (blocks,) * len(widths) if isinstance(blocks, int) else blocks
+    counts = {
+        name: (value,) * len(widths) if isinstance(value, int) else value
+        for name, value in (("blocks", blocks), ("decoder_blocks", decoder_blocks))
+    }
     problems = []
-    if min(factors) < 1 or any(side % max(factor, 1) for side, factor in zip(frame_size, factors, strict=True)):
+    if any(side % factor for side, factor in zip(frame_size, factors, strict=True)):
         sizes = f"{frame_size[0]} x {frame_size[1]}"
         problems.append(Problem("downsample", f"{factors[0]} x {factors[1]} does not divide frames of {sizes} pixels"))
-    if stem_stride < 1 or any(factor % stem_stride for factor in factors):
+    if any(factor % stem_stride for factor in factors):
         problems.append(Problem("stem_stride", f"{stem_stride} does not divide downsample {factors[0]} x {factors[1]}"))
-    if not widths or min(widths) < 1:
-        problems.append(Problem("widths", "needs one positive number a level, and one level at least"))
+    if not widths:
+        problems.append(Problem("widths", "needs one level at least"))
     elif len(widths) == 1 and factors != (stem_stride, stem_stride):
         what = f"stem_stride {stem_stride} to downsample {factors[0]} x {factors[1]}"
         problems.append(Problem("widths", f"one level alone cannot go from {what}"))
-    if len(counts) != len(widths) or min(counts, default=1) < 0:
-        problems.append(Problem("blocks", f"needs one number a level, and widths has {len(widths)} levels"))
+    for name, count in counts.items():
+        if len(count) != len(widths):
+            problems.append(Problem(name, f"needs one number a level, and widths has {len(widths)} levels"))
     if problems:
         raise OptionError(problems)
     rows, columns = (split_factor(factor // stem_stride, len(widths) - 1) for factor in factors)
@@ -65,8 +76,28 @@ def make_shape(
         grid=(frame_size[0] // factors[0], frame_size[1] // factors[1]),
         widths=widths,
         strides=tuple(zip(rows, columns, strict=True)),
-        blocks=counts,
+        **counts,
+        middle=middle,
         stem=stem_stride,
         attention=attention,
         norm=norm,
     )
+
+
+def level_blocks(shape: Shape, level: int, count: int) -> list[nn.Module]:
+    """The `count` residual blocks of a level, each with attention after it at the coarsest level."""
+    layers: list[nn.Module] = []
+    for _ in range(count):
+        layers.append(ResBlock(shape.widths[level], shape.norm))
+        if shape.attention and level == len(shape.widths) - 1:
+            layers.append(SpatialAttention(shape.widths[level], shape.norm))
+    return layers
+
+
+def middle_blocks(shape: Shape) -> list[nn.Module]:
+    """The two blocks at the bottom, with attention between them, or nothing."""
+    if not shape.middle:
+        return []
+    width, norm = shape.widths[-1], shape.norm
+    attention = [SpatialAttention(width, norm)] if shape.attention else []
+    return [ResBlock(width, norm), *attention, ResBlock(width, norm)]

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt
 from torch import Tensor
 
 from gst.batch import StoryBatch
@@ -32,9 +33,11 @@ class VQGAN(VQVAE):
             64 x 64 pixels.
         widths: channels of the levels, the finest first; multiples of 64 are fastest. Between them the picture shrinks
             from 1 / stem_stride to 1 / downsample.
-        blocks: residual blocks a level, one number or one a level; the decoder has one more.
+        blocks: the encoder's residual blocks a level, one number or one a level.
+        decoder_blocks: the decoder's; VQGAN has one more a level than in the encoder.
+        middle: two more blocks at the coarsest level, in encoder and decoder (VQGAN).
         stem_stride: pixels folded into channels before the first convolution: 1 for VQGAN's encoder, 4 for speed.
-        attention: self-attention at the coarsest level.
+        attention: self-attention at the coarsest level, after each of its blocks.
         norm: "layer" over each pixel's channels (fast), "group" as in VQGAN, or "none".
         codebook_size: number of codes.
         code_dim: length of a code.
@@ -63,31 +66,33 @@ class VQGAN(VQVAE):
         self,
         *,
         frame_size: Bound[tuple[int, int]],
-        downsample: int | tuple[int, int] = 8,
-        widths: tuple[int, ...] = (64, 128),
-        blocks: int | tuple[int, ...] = 2,
-        stem_stride: int = 4,
+        downsample: PositiveInt | tuple[PositiveInt, PositiveInt] = 8,
+        widths: tuple[PositiveInt, ...] = (64, 128),
+        blocks: NonNegativeInt | tuple[NonNegativeInt, ...] = 2,
+        decoder_blocks: NonNegativeInt | tuple[NonNegativeInt, ...] = 2,
+        middle: bool = False,
+        stem_stride: PositiveInt = 4,
         attention: bool = False,
         norm: Norm = "layer",
-        codebook_size: int = 128,
-        code_dim: int = 64,
+        codebook_size: PositiveInt = 128,
+        code_dim: PositiveInt = 64,
         codebook: Literal["ema", "gradient"] = "ema",
         init: Literal["kmeans", "random"] = "kmeans",
-        decay: float = 0.99,
-        revive_below: float = 0.02,
+        decay: Annotated[float, Field(ge=0, lt=1)] = 0.99,
+        revive_below: Annotated[float, Field(ge=0, lt=1)] = 0.02,
         cosine: bool = False,
-        beta: float = 0.25,
-        l1: float = 1.0,
-        l2: float = 0.0,
+        beta: NonNegativeFloat = 0.25,
+        l1: NonNegativeFloat = 1.0,
+        l2: NonNegativeFloat = 0.0,
         perceptual: Literal["pyramid", "random", "timm", "none"] = "pyramid",
-        perceptual_weight: float = 1.0,
+        perceptual_weight: NonNegativeFloat = 1.0,
         perceptual_model: str = "vgg16.tv_in1k",
         perceptual_weights: Path | None = None,
-        perceptual_layers: tuple[int, ...] | None = None,
-        disc_start: int = 10_000,
-        disc_weight: float = 0.8,
-        disc_width: int = 64,
-        disc_layers: int = 3,
+        perceptual_layers: tuple[NonNegativeInt, ...] | None = None,
+        disc_start: NonNegativeInt = 10_000,
+        disc_weight: NonNegativeFloat = 0.8,
+        disc_width: PositiveInt = 64,
+        disc_layers: PositiveInt = 3,
         disc_norm: Literal["batch", "group"] = "batch",
     ) -> None:
         super().__init__(
@@ -95,6 +100,8 @@ class VQGAN(VQVAE):
             downsample=downsample,
             widths=widths,
             blocks=blocks,
+            decoder_blocks=decoder_blocks,
+            middle=middle,
             stem_stride=stem_stride,
             attention=attention,
             norm=norm,
