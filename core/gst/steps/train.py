@@ -58,7 +58,7 @@ class Train(Step):
         accumulate: compute the batch in this many equal parts, to save memory.
         ema: decay of averaged weights, which are then the result; 0 keeps the last weights.
         log_every: steps between two lines of the log.
-        checkpoint_minutes: minutes between two checkpoints.
+        checkpoint_minutes: minutes between two checkpoints, longer if saving takes long; 0 saves after every step.
         val: a split or tokens on which the loss is logged too.
         val_every: steps between two validations; 0 validates at the end only.
         preview: a split whose first stories are drawn at every tenth of the training, for the report.

@@ -211,8 +211,9 @@ class Training:
     # Checkpoints
 
     def checkpoint_is_due(self) -> bool:
-        """Saving takes at most a twentieth of the time, however large the model is."""
-        wait = max(self.settings.checkpoint_minutes * 60.0, 20.0 * self._saving_took)
+        """Saving takes at most a twentieth of the time, however large the model is (unless minutes is 0)."""
+        minutes = self.settings.checkpoint_minutes
+        wait = max(minutes * 60.0, 20.0 * self._saving_took) if minutes else 0.0
         return self.done < self.settings.steps and time.monotonic() - self._saved_at >= wait
 
     def save(self) -> None:

@@ -28,7 +28,7 @@ class Settings:
         accumulate: the batch is computed in this many equal parts, to save memory.
         ema: decay of the averaged weights that are kept in the end; 0 keeps the last weights.
         log_every: steps between two lines of the log.
-        checkpoint_minutes: minutes between two checkpoints.
+        checkpoint_minutes: minutes between two checkpoints; 0 saves after every step.
         val_every: steps between two validations; 0 validates at the end only.
     """
 
