@@ -47,6 +47,7 @@ class Run:
         graph: the steps.
         fingerprints: step -> fingerprint.
         seconds: step -> how long it took, for the steps that ran.
+        metrics: "step.port" -> {"rows", "about"} of every table of the finished steps.
         states: step -> "waiting", "running", "cached", "done", "skipped", "failed" or "interrupted".
     """
 
@@ -63,6 +64,7 @@ class Run:
         self.timings = Timings(store, recipe, self.runtime)
         self.seconds: dict[str, float] = {}
         self.states: dict[str, str] = dict.fromkeys(self.graph.order, "waiting")
+        self.metrics: dict[str, Any] = {}
         self.started = _now()
 
     def plan(self, selected: Sequence[str], force: Sequence[str]) -> tuple[Planned, ...]:
@@ -142,15 +144,6 @@ class Run:
                 raise
             self._save("finished")
 
-    def metrics(self) -> dict[str, Any]:
-        """ "step.port" -> {"rows", "about"} of every table that is there."""
-        return {
-            f"{step}.{port}": {"rows": table.rows, "about": table.about}
-            for step in self.shelf.finished
-            for port, cls in self.shelf.ports(step).items()
-            if issubclass(cls, Table) and isinstance(table := self.shelf.get(step, port), Table)
-        }
-
     def _artifact(self, step: str, port: str) -> Any:
         return self.shelf.get(step, port)
 
@@ -189,7 +182,8 @@ class Run:
                     self._make(planned, trackers)
         results = Results(self.shelf)[name]
         plugins.call_each("gst_step_end", self.progress.say, run=self, step=name, result=results)
-        self._refresh()
+        if self.states[name] == "done":
+            self._refresh()
 
     def _take(self, name: str) -> None:
         """Use what is in the store."""
@@ -297,6 +291,10 @@ class Run:
     def _finish(self, name: str, state: str) -> None:
         self.shelf.finished.append(name)
         self.states[name] = state
+        for port, cls in self.shelf.ports(name).items():
+            if issubclass(cls, Table):
+                table = self.shelf.get(name, port)
+                self.metrics[f"{name}.{port}"] = {"rows": table.rows, "about": table.about}
         self._save("running")
 
     def _refresh(self) -> None:
@@ -382,7 +380,7 @@ class Run:
             for port in self.shelf.ports(step)
         }
         self.folder.write("outputs.json", places)
-        self.folder.write("metrics.json", self.metrics())
+        self.folder.write("metrics.json", self.metrics)
 
     def _took(self, name: str) -> float | None:
         if name in self.seconds:

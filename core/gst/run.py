@@ -97,7 +97,7 @@ def run_recipe(
     if not dry_run:
         run.execute(plan)
     results = Results(run.shelf)
-    return RunResult(run.dir, loaded, plan, Outputs(results), run.metrics(), dict(run.seconds), run.maker)
+    return RunResult(run.dir, loaded, plan, Outputs(results), dict(run.metrics), dict(run.seconds), run.maker)
 
 
 def open_run(path: str | Path) -> RunResult:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,24 +42,19 @@ def summary(run: RunResult) -> dict[str, Any]:
     }
 
 
-def metric_rows(metrics: dict[str, Any]) -> list[list[str]]:
-    """The rows of all tables, as text: of, metric, value, 95 % interval, floor, ceiling."""
+def scores(metrics: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """Headings and rows of the numbers of a run: a row a metric, a column for each thing that was scored.
 
-    def number(value: Any) -> str:
-        return "" if value is None else f"{value:.4g}" if isinstance(value, int | float) else str(value)
-
-    return [
-        [
-            str(row.get("of", "")),
-            str(row.get("metric", "")),
-            number(row.get("value")),
-            f"{number(row['low'])} to {number(row['high'])}" if row.get("low") is not None else "",
-            number(row.get("floor")),
-            number(row.get("ceiling")),
-        ]
-        for each in metrics.values()
-        for row in each["rows"]
-    ]
+    Parts of a metric ("char-f1/Bobo"), intervals and signatures are in metrics.json and in the report.
+    """
+    rows = [row for each in metrics.values() for row in each["rows"] if "/" not in str(row["metric"])]
+    columns = list(dict.fromkeys(str(row["of"]) for row in rows))
+    cells: dict[str, dict[str, str]] = {}
+    for row in rows:
+        value = row.get("value")
+        text = f"{value:.4g}" if isinstance(value, int | float) else str(value)
+        cells.setdefault(str(row["metric"]), {})[str(row["of"])] = text
+    return ["metric", *columns], [[name, *(found.get(c, "") for c in columns)] for name, found in cells.items()]
 
 
 @click.command(
@@ -120,9 +115,9 @@ def command(
     if as_json:
         result_json(summary(run))
     elif not dry_run:
-        rows = metric_rows(dict(run.metrics))
+        columns, rows = scores(run.metrics)
         if rows:
-            table(("of", "metric", "value", "95 %", "floor", "ceiling"), rows, right=("value", "floor", "ceiling"))
+            table(columns, rows, right=columns[1:])
         page = run.dir / "index.html"
         result(f"report: {page}" if page.exists() else f"run: {run.dir}")
 

@@ -150,17 +150,20 @@ class ToySlow(Step):
     Args:
         parts: how many.
         seconds: each takes.
+        gate: a file that must be there before the third part.
     """
 
     outputs: ClassVar = {"table": Table}
 
-    def __init__(self, *, parts: int = 3, seconds: float = 0.2) -> None:
-        self.parts, self.seconds = parts, seconds
+    def __init__(self, *, parts: int = 3, seconds: float = 0.2, gate: str = "") -> None:
+        self.parts, self.seconds, self.gate = parts, seconds, gate
 
     def run(self, context):
         begun = len(list(context.work.glob("part-*")))
         for part in range(begun, self.parts):
             time.sleep(self.seconds)
+            while part == 2 and self.gate and not Path(self.gate).exists():
+                time.sleep(0.02)
             (context.work / f"part-{part}").write_text("done")
             context.tracker.log(part, {"part": part})
         return {"table": Table([{"metric": "parts", "of": context.name, "value": self.parts}], {"begun": begun})}
