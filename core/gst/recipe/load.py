@@ -81,7 +81,7 @@ def check_tree(tree: Node, name: str, path: Path | None, *, smoke: bool) -> tupl
     registry: Registry = plugins.registry()
     resolver = Resolver(tree, registry)
     recipe = resolver.resolve(name, path, smoke=smoke)
-    if check_cycles(recipe, resolver.report) and not resolver.problems:
-        warnings = check_meaning(recipe, registry, resolver.report)
+    if check_cycles(recipe, resolver.names.report) and not resolver.problems:
+        warnings = check_meaning(recipe, registry, resolver.names.report)
         recipe = replace(recipe, warnings=tuple(warnings))
     return recipe, list(dict.fromkeys(resolver.problems))
