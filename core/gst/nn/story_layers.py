@@ -74,7 +74,7 @@ class SelfLayer(nn.Module):
         self.feed_forward = FeedForward(shape.dim, shape.ff_mult, shape.activation)
 
     def remember(self, rows: Tensor) -> KeyValue:
-        """Keys and values of rows (B, T, M, D) that will not be among the `x` of `forward`, for its `memory`."""
+        """Keys and values of rows (B, T, M, D), for `forward` to see them without having them among its `x`."""
         return self.attention.project(self._group(self.attention_norm(rows)))
 
     def forward(
@@ -83,6 +83,7 @@ class SelfLayer(nn.Module):
         mask: Tensor,
         *,
         queries: int | None = None,
+        own: KeyValue | None = None,
         memory: KeyValue | None = None,
         memory_mask: Tensor | None = None,
         captions: Captions | None = None,
@@ -93,6 +94,7 @@ class SelfLayer(nn.Module):
             x: (B, T, S, D).
             mask: bool (B, T, S), the rows that may be seen; at least one a frame, and a story.
             queries: compute the first so many rows of each frame only; the others are merely seen.
+            own: the keys and values of `x`, where `remember` has computed them already.
             memory: more rows to see, from `remember`.
             memory_mask: bool (B, T, M).
             captions: for full layers.
@@ -101,7 +103,7 @@ class SelfLayer(nn.Module):
             (B, T, queries or S, D).
         """
         normed = self.attention_norm(x)
-        seen = self.attention.project(self._group(normed))
+        seen = self.attention.project(self._group(normed)) if own is None else own
         visible = self._group(mask)
         if memory is not None and memory_mask is not None:
             seen, visible = seen.join(memory), torch.cat([visible, self._group(memory_mask)], 1)

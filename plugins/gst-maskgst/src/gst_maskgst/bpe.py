@@ -7,15 +7,17 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
+from pydantic import Field
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
 from gst.condition import Text, TextSpec
 from gst.errors import CheckpointError, DataError, UsageError
 from gst.kinds.text import TextEncoder
+from gst_maskgst.ranges import Count
 
 _PAD = "[PAD]"
 PAD_ID = 0
@@ -41,8 +43,9 @@ class Bpe(TextEncoder):
 
     def __init__(
         self,
-        vocab_size: int = 2500,
-        length: int = 64,
+        *,
+        vocab_size: Annotated[int, Field(ge=257)] = 2500,
+        length: Count = 64,
         lowercase: bool = True,
         too_long: Literal["cut", "error"] = "cut",
     ) -> None:

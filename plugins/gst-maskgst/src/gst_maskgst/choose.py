@@ -28,7 +28,7 @@ def choose(logits: Tensor, uniform: Tensor, *, temperature: float, top_k: float,
         kept = max(1, math.ceil(top_k * logits.shape[-1] - 1e-6))
         logits = logits.masked_fill(logits < logits.topk(kept, -1).values[..., -1:], -torch.inf)
     if top_p < 1:
-        ordered, ids = logits.softmax(-1).sort(-1, descending=True, stable=True)
+        ordered, ids = logits.softmax(-1).sort(dim=-1, descending=True, stable=True)
         outside = ordered.cumsum(-1) - ordered >= top_p
         logits = logits.masked_fill(torch.zeros_like(outside).scatter(-1, ids, outside), -torch.inf)
     cumulative = logits.softmax(-1).cumsum(-1)

@@ -26,9 +26,8 @@ class MaskedLoss(nn.Module):
     def __init__(self, vocab: int, label_smoothing: float, rarity_weight: float) -> None:
         super().__init__()
         self.label_smoothing, self.rarity_weight = label_smoothing, rarity_weight
-        self.frequency: Tensor | None = None
-        if rarity_weight:
-            self.register_buffer("frequency", torch.full((vocab,), 1.0 / vocab))
+        self.frequency: Tensor | None
+        self.register_buffer("frequency", torch.full((vocab,), 1.0 / vocab) if rarity_weight else None)
 
     def forward(self, logits: Tensor, target: Tensor, share: Tensor) -> dict[str, Tensor]:
         """Loss and what to log.

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
 from gst.batch import StoryBatch
 from gst.cast import Cast
 from gst.component import Bound
 from gst.condition import Condition, TextSpec
-from gst.errors import OptionError, Problem, TrainingError
+from gst.errors import TrainingError
 from gst.kinds.prior import Drop, MaskedPrior
 from gst.latents import LatentSpec
 from gst.nn.attention import KeyValue
@@ -20,6 +21,7 @@ from gst.nn.story_layers import Captions, FullLayer, LayerShape, SelfLayer, Stor
 from gst_maskgst.embedding import StoryEmbedding
 from gst_maskgst.loss import MaskedLoss
 from gst_maskgst.masking import Drops, draw_mask, seeded_dropout, trim
+from gst_maskgst.ranges import Count, NotAll, NotNegative, Positive, Share
 from gst_maskgst.schedules import Schedule, latest
 
 LayerName = Literal["full", "self", "sv"]
@@ -66,34 +68,37 @@ class MaskGST(MaskedPrior):
 
     def __init__(
         self,
-        dim: int = 256,
-        heads: int = 4,
-        head_dim: int = 64,
-        layers: Sequence[LayerName] = _DEFAULT_LAYERS,
+        *,
+        dim: Count = 256,
+        heads: Count = 4,
+        head_dim: Count = 64,
+        layers: Annotated[Sequence[LayerName], Field(min_length=1)] = _DEFAULT_LAYERS,
         characters: bool = True,
-        tokens_per_character: int = 1,
+        tokens_per_character: Count = 1,
         text_sees_image: bool = True,
-        max_frames: int = 16,
-        ff_mult: float = 4.0,
+        max_frames: Count = 16,
+        ff_mult: Positive = 4.0,
         activation: Literal["gelu", "geglu"] = "geglu",
         qk_norm: bool = True,
-        dropout: float = 0.0,
-        drop_text_frame: float | None = None,
-        drop_text_story: float | None = None,
-        drop_characters: float = 0.0,
-        drop_all: float = 0.0,
+        dropout: NotAll = 0.0,
+        drop_text_frame: Share | None = None,
+        drop_text_story: Share | None = None,
+        drop_characters: Share = 0.0,
+        drop_all: Share = 0.0,
         schedule: Schedule = "cosine",
-        mask_min: float = 0.0,
+        mask_min: NotAll = 0.0,
         mask_shared: bool = False,
-        label_smoothing: float = 0.0,
-        rarity_weight: float = 0.0,
-        *,
+        label_smoothing: NotAll = 0.0,
+        rarity_weight: NotNegative = 0.0,
         latents: Bound[LatentSpec],
         text: Bound[TextSpec | None],
         cast: Bound[Cast],
     ) -> None:
         super().__init__()
-        _check(layers, text, latents, mask_min)
+        if "full" in layers and text is None:
+            raise ValueError("full layers attend to captions, and there is no text; use self and sv layers")
+        if latents.kind != "ids":
+            raise ValueError("it predicts ids of a codebook, and the tokenizer gives features")
         self.latents, self.text, self.max_frames = latents, text, max_frames
         self.layer_names = tuple(layers)
         self.characters, self.text_sees_image = characters, text_sees_image
@@ -175,9 +180,11 @@ class MaskGST(MaskedPrior):
         if not self.text_sees_image:
             rows = told.rows
             for i, layer in enumerate(self.layers):
-                state["memory"].append(layer.remember(rows))
+                own = layer.remember(rows)
+                state["memory"].append(own)
                 if i + 1 < len(self.layers):
-                    rows = layer(rows, self._seen(state, layer, told.mask), captions=self._captions(state, i))
+                    seen = self._seen(state, layer, told.mask)
+                    rows = layer(rows, seen, own=own, captions=self._captions(state, i))
         return state
 
     def predict(self, state: dict[str, Any], x: Tensor, t: float) -> tuple[Tensor, dict[str, Any]]:
@@ -267,17 +274,3 @@ def _declare(rates: Drops, characters: bool) -> dict[Drop, float]:
     if not characters:
         declared = {"text": text, "characters": 0.0, "all": 1 - (1 - text) * (1 - rates.all)}
     return {name: rate for name, rate in declared.items() if rate > 0}
-
-
-def _check(layers: Sequence[str], text: TextSpec | None, latents: LatentSpec, mask_min: float) -> None:
-    problems = []
-    if not layers:
-        problems.append(Problem("prior.layers", "at least one layer is needed"))
-    if "full" in layers and text is None:
-        problems.append(Problem("prior.layers", "full layers attend to captions; this prior is trained without text"))
-    if latents.kind != "ids":
-        problems.append(Problem("prior", "maskgst predicts ids of a codebook; this tokenizer gives features"))
-    if not 0 <= mask_min < 1:
-        problems.append(Problem("prior.mask_min", f"{mask_min} is not in [0, 1)"))
-    if problems:
-        raise OptionError(problems)

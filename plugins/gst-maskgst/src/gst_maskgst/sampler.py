@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -17,6 +17,7 @@ from gst.latents import Latents
 from gst.noise import Noise
 from gst_maskgst.choose import choose
 from gst_maskgst.orders import ORDERS
+from gst_maskgst.ranges import Count, NotNegative, SomeShare
 from gst_maskgst.schedules import Schedule, masked_count, masked_share
 
 
@@ -43,30 +44,22 @@ class MaskGit(Sampler):
         guidance: how the prediction is guided.
     """
 
-    families: tuple[Family, ...] = ("masked",)  # type: ignore[misc]
+    families: ClassVar[tuple[Family, ...]] = ("masked",)
 
     def __init__(
         self,
-        steps: int = 20,
+        *,
+        steps: Count = 20,
         schedule: Schedule = "cosine",
-        temperature: float = 1.0,
+        temperature: NotNegative = 1.0,
         temperature_annealing: Literal["none", "linear"] = "none",
-        top_k: float = 1.0,
-        top_p: float = 1.0,
+        top_k: SomeShare = 1.0,
+        top_p: SomeShare = 1.0,
         order: Literal["confidence", "random"] = "confidence",
-        confidence_noise: float = 4.5,
+        confidence_noise: NotNegative = 4.5,
         remask: bool = False,
         guidance: Guidance | None = None,
     ) -> None:
-        for name, value, good in (
-            ("steps", steps, steps >= 1),
-            ("temperature", temperature, temperature >= 0),
-            ("top_k", top_k, 0 < top_k <= 1),
-            ("top_p", top_p, 0 < top_p <= 1),
-            ("confidence_noise", confidence_noise, confidence_noise >= 0),
-        ):
-            if not good:
-                raise UsageError(f"sampler 'maskgit': {name} cannot be {value}")
         self.steps, self.schedule, self.guidance = steps, schedule, guidance
         self.temperature, self.annealed = temperature, temperature_annealing == "linear"
         self.top_k, self.top_p = top_k, top_p

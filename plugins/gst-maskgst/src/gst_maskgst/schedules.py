@@ -54,7 +54,7 @@ def latest(schedule: Schedule, share: float, tokens: int) -> float:
     low, high = 0.0, 1.0
     for _ in range(50):
         middle = (low + high) / 2
-        if float(masked_share(schedule, torch.tensor(middle, dtype=torch.float64), tokens)) >= share:
+        if float(masked_share(schedule, torch.tensor(middle, dtype=torch.float64, device="cpu"), tokens)) >= share:
             low = middle
         else:
             high = middle

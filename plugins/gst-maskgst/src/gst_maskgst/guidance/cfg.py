@@ -6,6 +6,7 @@ from typing import Literal
 
 from gst.condition import Condition
 from gst.kinds.guidance import Branch, Guidance
+from gst_maskgst.ranges import NotNegative
 
 
 class ClassifierFree(Guidance):
@@ -16,7 +17,7 @@ class ClassifierFree(Guidance):
         drop: what l_null is not told. "text": the captions, while the characters stay; "all": neither.
     """
 
-    def __init__(self, scale: float = 2.0, drop: Literal["text", "all"] = "text") -> None:
+    def __init__(self, *, scale: NotNegative = 2.0, drop: Literal["text", "all"] = "text") -> None:
         self.scale, self.drop = scale, drop
         self.needs = (drop,)
 

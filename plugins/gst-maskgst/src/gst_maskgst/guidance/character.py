@@ -8,6 +8,7 @@ from gst.condition import Condition
 from gst.errors import UsageError
 from gst.kinds.guidance import Branch, Guidance
 from gst.kinds.prior import Drop
+from gst_maskgst.ranges import NotNegative
 
 
 class CharacterGuidance(Guidance):
@@ -29,7 +30,9 @@ class CharacterGuidance(Guidance):
     needs: tuple[Drop, ...] = ("text",)
     needs_characters = True
 
-    def __init__(self, scale: float = 0.2, mode: Literal["plus", "minus", "plus-minus"] = "plus-minus") -> None:
+    def __init__(
+        self, *, scale: NotNegative = 0.2, mode: Literal["plus", "minus", "plus-minus"] = "plus-minus"
+    ) -> None:
         self.scale, self.mode = scale, mode
 
     def branches(self, condition: Condition, progress: float) -> list[Branch]:

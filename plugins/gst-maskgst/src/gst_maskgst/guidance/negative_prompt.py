@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from gst.condition import Condition, Text
 from gst.errors import UsageError
 from gst.kinds.guidance import Branch, Guidance
+from gst_maskgst.ranges import NotNegative
 
 if TYPE_CHECKING:
     from gst.conditioner import Conditioner
@@ -23,7 +24,7 @@ class NegativePrompt(Guidance):
         scale: s; 0 is no guidance.
     """
 
-    def __init__(self, prompt: str, scale: float = 1.0) -> None:
+    def __init__(self, *, prompt: str, scale: NotNegative = 1.0) -> None:
         self.prompt, self.scale = prompt, scale
 
     def prepare(self, condition: Condition, conditioner: Conditioner | None) -> Condition:

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+
+from gst.batch import StoryBatch
+from gst.cast import Cast, Character
+from gst.condition import Condition, Text, TextSpec
+from gst.latents import Latents, LatentSpec
+from gst_maskgst.prior import MaskGST
+
+SPEC = LatentSpec("ids", (2, 3), vocab=11)
+TEXT = TextSpec("ids", length=7, vocab=20)
+CAST = Cast([Character("Ann"), Character("Bob"), Character("Cleo")])
+
+
+def make_prior(*, scramble: bool = True, **options: Any) -> MaskGST:
+    """A tiny MaskGST. Scrambled: layers begin as the identity otherwise, and nothing could leak."""
+    torch.manual_seed(0)
+    bound = {"latents": SPEC, "text": TEXT, "cast": CAST}
+    sizes: dict[str, Any] = {"dim": 32, "heads": 2, "head_dim": 16, "layers": ("full", "self", "sv")}
+    prior = MaskGST(**{**sizes, **bound, **options})
+    if scramble:
+        with torch.no_grad():
+            for parameter in prior.parameters():
+                parameter.normal_(std=0.3 if parameter.ndim > 1 else 1.0)
+    return prior.eval()
+
+
+def make_condition(lengths: list[int], *, words: int = 4, frames: int | None = None, seed: int = 0) -> Condition:
+    """Stories of these lengths, captions of 1 to `words` tokens, random characters."""
+    generator = torch.Generator().manual_seed(seed)
+    stories, frames = len(lengths), frames or max(lengths)
+    shape = (stories, frames, TEXT.length)
+    used = torch.randint(1, words + 1, (stories, frames, 1), generator=generator)
+    mask = torch.arange(TEXT.length) < used
+    real = torch.arange(frames) < torch.tensor(lengths)[:, None]
+    mask = mask & real[..., None]
+    data = torch.randint(1, TEXT.vocab, shape, generator=generator) * mask
+    characters = torch.rand(stories, frames, len(CAST), generator=generator) < 0.4
+    return Condition(
+        ids=tuple(f"story-{i}" for i in range(stories)),
+        frame_mask=real,
+        text=Text(data, mask),
+        characters=characters & real[..., None],
+    )
+
+
+def make_batch(condition: Condition, seed: int = 0) -> StoryBatch:
+    generator = torch.Generator().manual_seed(seed)
+    ids = torch.randint(SPEC.vocab, (condition.batch, condition.frames, *SPEC.grid), generator=generator)
+    return StoryBatch(
+        ids=condition.ids,
+        captions=[[""] * condition.frames for _ in condition.ids],
+        frame_mask=condition.frame_mask,
+        latents={"target": Latents(ids, SPEC)},
+        condition=condition,
+    )
+
+
+@pytest.fixture
+def prior() -> Callable[..., MaskGST]:
+    return make_prior
+
+
+@pytest.fixture
+def condition() -> Callable[..., Condition]:
+    return make_condition
+
+
+@pytest.fixture
+def batch() -> Callable[..., StoryBatch]:
+    return make_batch
