@@ -22,7 +22,7 @@ from gst.registry import suggest
 _COLUMNS = 4
 # A plain 7 x 7 stem of 64 channels in place of three narrow convolutions: several times faster on a CPU, whose
 # matrix units want channels in multiples of 64.
-_FAST = {"resnet10t": {"stem_type": "", "stem_width": 64}}
+_FAST = {"resnet10t": {"stem_type": ""}}
 
 
 class CharacterClassifier(Scorer):
