@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import time
 from pathlib import Path
 
@@ -201,10 +202,8 @@ def test_a_mistake_in_a_late_step_is_found_before_the_first_one_runs():
 
 
 def test_too_small_a_disk_is_found_before_it_starts(monkeypatch):
-    from gst import execution
-
-    usage = execution.shutil.disk_usage("/")
-    monkeypatch.setattr(execution.shutil, "disk_usage", lambda path: usage._replace(free=100))
+    usage = shutil.disk_usage("/")
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=100))
     with pytest.raises(StoreError, match=r"needs about .* where 100 B are free"):
         run_recipe(RECIPE)
 
@@ -326,8 +325,6 @@ def test_a_run_can_be_opened_later():
 
 
 def test_an_opened_run_whose_store_is_gone_says_so():
-    import shutil
-
     run = run_recipe(RECIPE)
     shutil.rmtree("store/objects")
     with pytest.raises(StoreError, match=r"train\.model is not in the store"):

@@ -309,8 +309,8 @@ def test_gc_of_no_store_does_nothing(tmp_path):
 def test_manifest_and_files_reach_the_disk_before_the_name(store, monkeypatch):
     """Everything is synced before the rename that makes it visible."""
     order = []
-    real_sync, real_rename = store_module._sync, os.rename
-    monkeypatch.setattr(store_module, "_sync", lambda path: (order.append(path.name), real_sync(path)))
+    real_sync, real_rename = store_module.sync, os.rename
+    monkeypatch.setattr(store_module, "sync", lambda path: (order.append(path.name), real_sync(path)))
     monkeypatch.setattr(store_module.os, "rename", lambda a, b: (order.append("RENAME"), real_rename(a, b)))
     put(store)
     before = order[: order.index("RENAME")]

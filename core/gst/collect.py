@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from gst.disk import writing
 from gst.errors import StoreError
 from gst.rundir import STATE
-from gst.store import Store, StoreEntry, writing
+from gst.store import Store, StoreEntry
 
 
 @dataclass(frozen=True)

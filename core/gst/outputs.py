@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
-from gst.errors import StoreError
+from gst.artifacts import Artifact
+from gst.component import Component
+from gst.errors import PluginError, StoreError
 from gst.kinds import Step
-from gst.recipe.spec import Recipe
+from gst.recipe.spec import Recipe, Spec
 from gst.store import Store
 
 
@@ -107,3 +109,23 @@ class Outputs(Mapping[str, Any]):
 
     def __len__(self) -> int:
         return sum(len(ports) for ports in self._results.values())
+
+
+def check_outputs(spec: Spec, ports: Mapping[str, type], outputs: Any) -> None:
+    """Raise `PluginError` where a step returned something else than it declares."""
+    wrong = [] if isinstance(outputs, Mapping) else ["it is no mapping"]
+    if not wrong:
+        wrong += [f"'{port}' is missing" for port in ports if port not in outputs]
+        wrong += [f"'{port}' is not declared" for port in outputs if port not in ports]
+        wrong += [
+            f"'{port}' is a {type(outputs[port]).__name__}, not a {cls.__name__}"
+            for port, cls in ports.items()
+            if port in outputs and not _fits(outputs[port], cls)
+        ]
+    if wrong:
+        raise PluginError(f"{spec.entry.key} of {spec.entry.dist} returned something else: {'; '.join(wrong)}")
+
+
+def _fits(value: Any, cls: type) -> bool:
+    """Artifacts are opened again by the class that is declared, so they must be of that very class."""
+    return type(value) is cls if issubclass(cls, Artifact) else isinstance(value, cls) and isinstance(value, Component)

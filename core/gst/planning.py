@@ -1,16 +1,23 @@
-"""What a run will do, in lines for people."""
+"""What a run will do, what it will need, and both in lines for people."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from gst.context import Planned
+from gst.context import Planned, State
+from gst.errors import StoreError, UsageError
+from gst.estimate import Prober, Timings
 from gst.kinds import Estimate
-from gst.progress import clock
-from gst.recipe.spec import Recipe
-from gst.runtime import Runtime
+from gst.progress import Progress, clock
+from gst.tracking import Tracking
 
+if TYPE_CHECKING:
+    from gst.execution import Run
+
+ACTIVE = ("run", "resume", "always")
 _SAYS = {
     "cached": "in the store",
     "run": "to run",
@@ -20,12 +27,85 @@ _SAYS = {
 }
 
 
-def lines(recipe: Recipe, folder: Path, store: Path, runtime: Runtime, plan: Sequence[Planned]) -> Iterator[str]:
+def make_plan(run: Run, selected: Sequence[str], force: Sequence[str], *, probe: bool) -> tuple[Planned, ...]:
+    """What is to be done about each step, and what it will need.
+
+    Args:
+        run: the run.
+        selected: the steps asked for.
+        force: steps to run even if they are in the store.
+        probe: measure steps that were never measured on this machine.
+
+    Raises:
+        UsageError: a step to be forced does not exist, or a step was asked for whose inputs are not there.
+        StoreError: an entry in the store is damaged.
+        GstError: a step cannot be built as the recipe says (where it is probed).
+    """
+    for name in force:
+        run.graph.require(name)
+    plan = [
+        Planned(name, run.recipe.steps[name].use, _state(run, name, selected, force), forced=name in force)
+        for name in run.graph.order
+    ]
+    _require_inputs(run, plan)
+    timings = Timings(run.store, run.recipe, run.runtime)
+    plan = [replace(p, estimate=timings.get(p.name)) if p.state in ACTIVE else p for p in plan]
+    if not probe:
+        return tuple(plan)
+    to_come = {p.name for p in plan if p.state in ACTIVE}
+    quiet = Progress(quiet=True)
+    prober = Prober(
+        run.maker,
+        lambda step, port: None if step in to_come else run.shelf.stored(step, port),
+        lambda name, folder: run.context(name, folder, folder, Tracking(folder, name), quiet),
+        run.progress.say,
+    )
+    return tuple(
+        replace(p, estimate=prober.estimate(p.name)) if p.state in ACTIVE and p.estimate is None else p for p in plan
+    )
+
+
+def _state(run: Run, name: str, selected: Sequence[str], force: Sequence[str]) -> State:
+    if name not in selected:
+        return "skipped"
+    if not run.is_cached(name):
+        return "always"
+    if name in force:
+        return "run"
+    if run.store.find(run.fingerprints[name]) is not None:
+        return "cached"
+    return "resume" if any(run.store.work(run.fingerprints[name]).glob("*")) else "run"
+
+
+def _require_inputs(run: Run, plan: Sequence[Planned]) -> None:
+    states = {planned.name: planned.state for planned in plan}
+    for name, state in states.items():
+        for before in run.graph.needs(name) if state in ACTIVE else ():
+            if states[before] == "skipped" and run.store.find(run.fingerprints[before]) is None:
+                raise UsageError(
+                    f"step '{name}' needs what '{before}' gives, which is not in the store",
+                    hint=f"Run {before} too: gst run ... --until {name}",
+                )
+
+
+def require_space(run: Run, plan: Sequence[Planned]) -> None:
+    """Raise `StoreError` where the disk is too small for what the plan will need."""
+    needed = sum(p.estimate.disk or 0 for p in plan if p.estimate is not None)
+    place = next(each for each in (run.store.root, *run.store.root.parents) if each.exists())
+    free = shutil.disk_usage(place).free
+    if needed > free:
+        raise StoreError(
+            f"this run needs about {size(needed)} in {run.store.root}, where {size(free)} are free",
+            hint="Make room (gst store gc), or set GST_STORE to a place on another disk.",
+        )
+
+
+def lines(run: Run, plan: Sequence[Planned]) -> Iterator[str]:
     """The plan: where, on what, each step with its state and needs, and the sum."""
-    for warning in recipe.warnings:
+    for warning in run.recipe.warnings:
         yield f"warning: {warning}"
-    about = runtime.describe()
-    yield f"{recipe.title or recipe.name}  ->  {folder}  (store: {store})"
+    about = run.runtime.describe()
+    yield f"{run.recipe.title or run.recipe.name}  ->  {run.dir}  (store: {run.store.root})"
     yield f"on {about['device']}, {about['precision']}, {about['threads']} threads"
     active = [p for p in plan if p.state in ("run", "resume")]
     if not active:

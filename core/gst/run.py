@@ -12,6 +12,7 @@ from gst.errors import DataError, UsageError
 from gst.execution import Run
 from gst.make import Maker
 from gst.outputs import Outputs, Results, Shelf
+from gst.planning import lines, make_plan, require_space
 from gst.progress import Progress
 from gst.recipe.load import Source, load_recipe
 from gst.recipe.spec import Recipe
@@ -91,9 +92,11 @@ def run_recipe(
     """
     loaded = recipe if isinstance(recipe, Recipe) else load_recipe(recipe, overrides, smoke=smoke)
     run = Run(loaded, store or Store(), None if out is None else Path(out), progress or Progress())
-    plan = run.plan(run.graph.select(only=only, from_=from_, until=until), force)
-    plan = run.estimate(plan) if (not loaded.smoke if probe is None else probe) else run.recall(plan)
-    run.announce(plan)
+    selected = run.graph.select(only=only, from_=from_, until=until)
+    plan = make_plan(run, selected, force, probe=not loaded.smoke if probe is None else probe)
+    for line in lines(run, plan):
+        run.progress.say(line)
+    require_space(run, plan)
     if not dry_run:
         run.execute(plan)
     results = Results(run.shelf)

@@ -22,10 +22,10 @@ from typing import Any
 
 import yaml
 
+from gst.disk import writing
 from gst.errors import DataError, UsageError
 from gst.fingerprint import digest
 from gst.recipe.spec import Recipe
-from gst.store import writing
 
 STATE = "run.json"
 

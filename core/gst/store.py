@@ -7,7 +7,6 @@ fingerprint is complete. Sizes are checked whenever an entry is looked up, hashe
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import hashlib
 import json
@@ -21,12 +20,12 @@ from typing import Any
 
 from gst.artifacts import Artifact
 from gst.component import Component
+from gst.disk import remove_folder, sha256, sync, writing
 from gst.errors import CheckpointError, StoreError
 from gst.saving import load_component, save_component
 
 FORMAT = 1
 MANIFEST = "MANIFEST.json"
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 _verified: set[tuple[str, int, int, int]] = set()
 
 
@@ -116,7 +115,7 @@ class Store:
             try:
                 stat = full.stat()
                 key = (str(full), stat.st_ino, stat.st_size, stat.st_mtime_ns)
-                if key not in _verified and _sha256(full) != file["sha256"]:
+                if key not in _verified and sha256(full) != file["sha256"]:
                     raise _damaged(entry.folder, f"{path} is not what was written")
             except OSError as error:
                 raise _damaged(entry.folder, _reason(error)) from error
@@ -165,7 +164,7 @@ class Store:
         """
         folder, temporary = self.folder(fingerprint), self.root / "tmp" / fingerprint
         with writing(self.root):
-            _remove(temporary)
+            remove_folder(temporary)
             temporary.mkdir(parents=True)
             for port, value in outputs.items():
                 (temporary / port).mkdir()
@@ -183,21 +182,21 @@ class Store:
             files = {}
             for path in _files(temporary):
                 full = temporary / path
-                files[path] = {"size": full.stat().st_size, "sha256": _sha256(full)}
-                _sync(full)
+                files[path] = {"size": full.stat().st_size, "sha256": sha256(full)}
+                sync(full)
             manifest = {"format": FORMAT, "fingerprint": fingerprint, "files": files}
             (temporary / MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
             for each in (temporary / MANIFEST, *(p for p in temporary.rglob("*") if p.is_dir()), temporary):
-                _sync(each)
+                sync(each)
             folder.parent.mkdir(parents=True, exist_ok=True)
             if folder.exists():
                 old = self.root / "tmp" / f"{fingerprint}.old"
-                _remove(old)
+                remove_folder(old)
                 os.rename(folder, old)
-                _remove(old)
+                remove_folder(old)
             os.rename(temporary, folder)
-            _sync(folder.parent)
-            _remove(self.work(fingerprint))
+            sync(folder.parent)
+            remove_folder(self.work(fingerprint))
         entry = self.find(fingerprint)
         assert entry is not None
         return entry
@@ -206,7 +205,7 @@ class Store:
         """Delete an entry and its scratch folder; the caller holds `lock`."""
         with writing(self.root):
             for folder in (self.folder(fingerprint), self.work(fingerprint), self.root / "tmp" / fingerprint):
-                _remove(folder)
+                remove_folder(folder)
 
     @contextmanager
     def lock(self, fingerprint: str, on_wait: Callable[[str], None] | None = None) -> Iterator[None]:
@@ -251,33 +250,6 @@ class Store:
                     yield folder.name, entry
 
 
-@contextmanager
-def writing(place: Path) -> Iterator[None]:
-    """Turns what the disk refuses into a `StoreError` that says what to do."""
-    try:
-        with disk_full(place):
-            yield
-    except OSError as error:
-        raise StoreError(
-            f"{error.filename or place} cannot be written: {error.strerror or error}",
-            hint="Check the rights of that place; GST_STORE chooses another place for the store.",
-        ) from error
-
-
-@contextmanager
-def disk_full(place: Path) -> Iterator[None]:
-    """Turns a full disk into a `StoreError`; other errors pass."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in _FULL:
-            raise
-        raise StoreError(
-            f"the disk is full: {error.filename or place} cannot be written",
-            hint="Make room (gst store du, gst store gc) and run the same command again; finished steps are kept.",
-        ) from error
-
-
 def _damaged(folder: Path, what: str) -> StoreError:
     return StoreError(
         f"the store entry {folder} is damaged: {what}",
@@ -295,21 +267,3 @@ def _files(folder: Path) -> list[str]:
     """All files below a folder but the manifest at its top."""
     found = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if not p.is_dir())
     return [path for path in found if path != MANIFEST]
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _remove(folder: Path) -> None:
-    if folder.exists():
-        shutil.rmtree(folder)

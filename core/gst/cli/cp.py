@@ -18,10 +18,10 @@ def copy(name: str, dest: Path) -> Path:
         StoreError: `dest` cannot be written.
     """
     from gst import plugins
+    from gst.disk import writing
     from gst.recipe.extends import bases_of
     from gst.recipe.loader import read_file
     from gst.recipe.locate import built_in, find_base, find_recipe
-    from gst.store import writing
 
     registry = plugins.registry()
     source = find_recipe(name, registry)
