@@ -51,7 +51,7 @@ class DrawnStory:
 
     def save(self, path: str | Path) -> None:
         """Write `image()` as PNG, with captions and seed as text inside. Raises `StoreError` where that fails."""
-        about = {"Software": "gst", "captions": "\n".join(self.captions), "seed": self.seed, **self.about}
+        about = {**self.about, "Software": "gst", "captions": "\n".join(self.captions), "seed": self.seed}
         write_png(Path(path), self.image(), about)
 
 

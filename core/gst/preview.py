@@ -89,8 +89,15 @@ class Preview:
             raise UsageError(f"step '{context.name}': a {model.kind} cannot draw a preview", hint="Leave preview out.")
 
     def __call__(self, iteration: int) -> None:
-        """Draw and keep what the model draws after `iteration` updates, and renew the report."""
-        drawn = self._draw().numpy()
+        """Draw and keep what the model draws after `iteration` updates, and renew the report.
+
+        What goes wrong here (a young model may give anything) is said in one line: it is not worth a training.
+        """
+        try:
+            drawn = self._draw().numpy()
+        except Exception as error:
+            self.context.progress.say(f"{self.context.name}: no preview after {iteration} steps: {error}")
+            return
         folder = self.context.run_dir / FOLDER
         folder.mkdir(parents=True, exist_ok=True)
         for number, (story, frames) in enumerate(zip(self.stories, drawn, strict=True)):

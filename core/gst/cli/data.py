@@ -80,6 +80,10 @@ def _detects(entry: Entry, root: Path) -> bool:
     return issubclass(cls, Dataset) and cls.detect(root)
 
 
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
 @click.group("data", epilog=examples("gst data view story-world --out sheet.png"))
 def command() -> None:
     """Check and view data sets."""
@@ -98,7 +102,7 @@ def check_command(root: Path, as_json: bool) -> int:
         result(f"{root}: {found['dataset']}")
         for finding in found["findings"]:
             result(f"  {finding['level']}: {finding['message']}")
-        result(f"{levels.count('error')} errors, {levels.count('warning')} warnings")
+        result(", ".join(_count(levels.count(level), level) for level in ("error", "warning")))
     return 1 if "error" in levels else 0
 
 

@@ -34,7 +34,7 @@ CORE_COMMANDS = {
     "cp": ("gst.cli.cp:command", "Copy a recipe to a file of your own"),
     "runs": ("gst.cli.runs:command", "List runs and their results"),
     "store": ("gst.cli.store:command", "Look into the store of finished steps, and clean it"),
-    "data": ("gst.cli.data:command", "Check, view and convert data sets"),
+    "data": ("gst.cli.data:command", "Check and view data sets"),
 }
 
 

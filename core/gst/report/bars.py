@@ -45,11 +45,16 @@ def numbers(rows: Sequence[dict[str, Any]]) -> Html:
 
 
 def share(row: dict[str, Any]) -> float | None:
-    """How far the value is on the way from floor to ceiling: 0 at the floor, 1 at the ceiling; None without both."""
+    """How far the value is on the way from floor to ceiling: 0 at the floor, 1 at the ceiling.
+
+    None without both, and where the ceiling is no better than the floor: then there is no way to go.
+    """
     floor, ceiling, value = row.get("floor"), row.get("ceiling"), row["value"]
-    if floor is None or ceiling is None or floor == ceiling or not math.isfinite(value):
+    if floor is None or ceiling is None or not math.isfinite(value):
         return None
-    return float((value - floor) / (ceiling - floor))
+    way = float(ceiling - floor)
+    better = {"up": way > 0, "down": way < 0}.get(str(row.get("direction")), False)
+    return float(value - floor) / way if better else None
 
 
 def _metric(name: str, rows: Sequence[dict[str, Any]], parts: dict[str, list[dict[str, Any]]]) -> Html:
@@ -93,8 +98,8 @@ def _row(row: dict[str, Any], scale: Scale) -> Html:
     interval = None
     if row.get("low") is not None and row.get("high") is not None:
         interval = tag("small", f" {short(row['low'])} – {short(row['high'])}")
-    part = share(row)
-    way = None if part is None else f"{100 * part:.0f} % of the way"
+    part = None if row["value"] in (row.get("floor"), row.get("ceiling")) else share(row)
+    way = None if part is None else f"{round(100 * part)} % of the way"
     about = [f"{key} {short(row[key])}" for key in ("floor", "ceiling") if row.get(key) is not None]
     return tag(
         "details",

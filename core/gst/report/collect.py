@@ -164,7 +164,7 @@ def _headline(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
     interval = "" if first.get("low") is None else f" ({short(first['low'])} – {short(first['high'])})"
     facts = [(f"{first['metric']} of {first['of']}", f"{short(first['value'])}{interval}")]
     if (way := share(first)) is not None:
-        facts.append(("from floor to ceiling", f"{100 * way:.0f} %"))
+        facts.append(("of the way from floor to ceiling", f"{round(100 * way)} %"))
     return facts
 
 
