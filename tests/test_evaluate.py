@@ -142,8 +142,19 @@ def test_every_number_of_every_source_with_floor_ceiling_and_way(data, step_cont
     spread = row(table, "spread/error", "model")
     assert (spread["floor"], spread["ceiling"]) == pytest.approx((30, 2), abs=1e-4)
     assert spread["way"] == pytest.approx(24 / 28, abs=1e-5)
+    assert row(table, "spread", "model")["way"] is None  # it has no direction
     plain = row(table, "plain/error", "model")
     assert (plain["floor"], plain["ceiling"], plain["way"]) == (None, None, None)
+
+
+def test_no_way_where_the_ceiling_is_no_better_than_the_floor(data, step_context):
+    pictures = {"model": draw(data, 6), "rebuilt": draw(data, 40), "unigram": draw(data, 30)}
+    metrics = [Brightness(floor="unigram")]
+    table = evaluate(
+        data, step_context(), pictures=pictures, metrics=metrics, ceiling="rebuilt", floor_unigram="unigram"
+    )
+    assert row(table, "bright/error", "model")["way"] is None
+    assert row(table, "bright/error", "model")["ceiling"] == pytest.approx(40, abs=1e-4)
 
 
 def test_signatures_tell_how_pictures_were_made_and_what_was_counted(data, step_context):

@@ -9,6 +9,7 @@ from typing import Any
 from gst.evaluation.bootstrap import intervals
 from gst.evaluation.collect import SHUFFLED
 from gst.kinds import Metric
+from gst.kinds.metric import Direction
 
 Numbers = dict[str, float]
 
@@ -58,7 +59,8 @@ def build_rows(
         advance: called after each metric of each source.
 
     Returns:
-        rows as in `gst.artifacts.Table`; "way" is how far the value is from floor (0) to ceiling (1), or None.
+        rows as in `gst.artifacts.Table`; "way" is how far the value is from floor (0) to ceiling (1), None
+        where there is no way: one of them is missing, or the ceiling is no better than the floor.
     """
     rows = []
     for index in range(len(next(iter(meters.values())))):
@@ -90,7 +92,7 @@ def build_rows(
                         "high": high,
                         **ends,
                         "direction": metric.directions[name],
-                        "way": _way(value, ends["floor"], ends["ceiling"]),
+                        "way": _way(value, ends["floor"], ends["ceiling"], metric.directions[name]),
                         "signature": signature,
                     }
                 )
@@ -99,7 +101,8 @@ def build_rows(
     return sorted(rows, key=lambda row: order.index(row["metric"]))
 
 
-def _way(value: float, floor: float | None, ceiling: float | None) -> float | None:
-    if floor is None or ceiling is None or floor == ceiling:
+def _way(value: float, floor: float | None, ceiling: float | None, direction: Direction) -> float | None:
+    if floor is None or ceiling is None or direction is None:
         return None
-    return (value - floor) / (ceiling - floor)
+    better = ceiling > floor if direction == "up" else ceiling < floor
+    return (value - floor) / (ceiling - floor) if better else None

@@ -13,6 +13,8 @@ from torch import Tensor
 from gst.batch import StoryBatch
 from gst.component import Component
 
+Direction = Literal["up", "down"] | None
+
 
 class Metric(Component):
     """Collects one row of statistics a story and turns any choice of rows into numbers.
@@ -30,7 +32,7 @@ class Metric(Component):
     """
 
     kind: ClassVar[str] = "metric"
-    directions: dict[str, Literal["up", "down"] | None]
+    directions: dict[str, Direction]
     floor: Literal["shuffled", "unigram"] | None = "shuffled"
     ceiling: bool = True
     bootstrap: int | None = None

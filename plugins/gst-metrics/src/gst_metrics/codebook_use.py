@@ -20,6 +20,8 @@ class CodebookUse(SumMetric):
     """Share of codes that occur when pictures are encoded, in percent, and the perplexity of their frequencies: exp of
     the entropy in nats, the number of codes that would do as much if all were used alike.
 
+    It has no interval: a resample of stories can only use fewer codes.
+
     Args:
         tokenizer: a trained tokenizer with a codebook.
     """
@@ -27,6 +29,7 @@ class CodebookUse(SumMetric):
     directions = {"codebook-use": "up", "codebook-use/perplexity": "up"}  # noqa: RUF012
     floor = None
     ceiling = False
+    bootstrap = 0
 
     def __init__(self, *, tokenizer: Tokenizer) -> None:
         super().__init__()
