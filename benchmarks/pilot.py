@@ -50,7 +50,7 @@ def seconds_of(run: Any, step: str) -> float:
     """Seconds a training step: the median over the lines of its own log, of which the first ones warm up."""
     lines = [json.loads(line) for line in (run.dir / "metrics.jsonl").read_text().splitlines()]
     mine = [line for line in lines if line["step"] == step]
-    return statistics.median((b["time"] - a["time"]) / (b["iteration"] - a["iteration"]) for a, b in pairwise(mine))
+    return statistics.median((b["time"] - a["time"]) / (b["iteration"] - a["iteration"]) for a, b in pairwise(mine) if b["iteration"] > a["iteration"])
 
 
 def run_cell(cell: dict[str, Any], minutes: tuple[float, float], threads: int, work: Path) -> dict[str, Any]:
