@@ -1,11 +1,17 @@
 """Every kind of problem in a recipe: all of them in one pass, each with file, line and what would be right."""
 
+from contextlib import suppress
+
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from gst import plugins
-from gst.errors import PluginError, RecipeError
+from gst.errors import GstError, PluginError, RecipeError
 from gst.recipe import load_recipe
 from gst.recipe.load import check_recipe
+from gst.recipe.loader import parse
+from gst.recipe.nodes import from_plain
 
 GOOD = """\
 gst: 1
@@ -247,3 +253,46 @@ def test_a_broken_plugin_ends_with_its_cause(tmp_path, site, monkeypatch):
     assert caught.value.exit_code == 4
     (tmp_path / "r.yaml").write_text(GOOD)
     assert load_recipe(tmp_path / "r.yaml").steps  # a broken plugin that is not needed spoils nothing
+
+
+words = st.sampled_from(
+    [
+        "$data",
+        "$data.train",
+        "$vq.model",
+        "$join.table",
+        "$x",
+        "$",
+        "$.",
+        "$a.b.c",
+        "toy-prior",
+        "prior/toy-prior",
+        "use",
+        "",
+    ]
+)
+values = st.recursive(
+    words | st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(words | st.text(max_size=3), inner, max_size=3),
+    max_leaves=6,
+)
+TREE = parse(GOOD, "r.yaml")
+PATHS = [path for path, _ in TREE.walk()]
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(st.sampled_from(PATHS), values), min_size=1, max_size=3))
+def test_whatever_stands_in_a_recipe_is_a_problem_and_no_crash(changes):
+    tree = TREE
+    for path, value in changes:
+        if tree.at(path) is not None:
+            tree = tree.put(path, from_plain(value))
+    with suppress(GstError):
+        load_recipe(tree.plain())
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.sampled_from([*"prior dim components steps join more 0 [0] . x = 8 [ ]".split()]), max_size=6))
+def test_whatever_is_set_is_a_problem_and_no_crash(words):
+    with suppress(GstError):
+        load_recipe(TREE.plain(), ["".join(words)])

@@ -312,9 +312,44 @@ def test_hooks_are_called_and_may_fail(monkeypatch):
     assert "a plugin's mistake" in told.text
 
 
+def test_trackers_are_told_and_one_that_fails_stops_nothing():
+    from gst import hookimpl, plugins
+    from gst.kinds import Tracker
+
+    class Board(Tracker):
+        def __init__(self):
+            self.seen = []
+
+        def log(self, step, iteration, scalars):
+            if step == "vq":
+                self.seen.append((step, iteration, scalars["loss"]))
+
+        def close(self):
+            self.seen.append("closed")
+
+    class Broken(Board):
+        def log(self, step, iteration, scalars):
+            raise RuntimeError("no network")
+
+    boards = {"board": Board(), "broken": Broken()}
+
+    class Opener:
+        @hookimpl
+        def gst_open_tracker(self, name):
+            return boards.get(name)
+
+    plugins._load()[1].register(Opener())
+    run = run_recipe(RECIPE, ["runtime.trackers=[broken, board]"])
+    assert boards["board"].seen == [("vq", 1, run.outputs["vq.model"].number.item()), "closed"]
+    assert boards["broken"].seen == ["closed"]
+    with pytest.raises(PluginError, match="no-such-tracker"):
+        run_recipe(RECIPE, ["runtime.trackers=[no-such-tracker]"])
+
+
 def test_a_run_can_be_opened_later():
-    run = run_recipe(RECIPE)
+    run = run_recipe(RECIPE, smoke=True)
     opened = open_run(run.dir)
+    assert (opened.recipe.name, opened.recipe.smoke) == ("recipe", True)
     assert torch.equal(opened.outputs["train.model"].number, run.outputs["train.model"].number)
     assert opened.option("draw", "sampler").steps == 2
     assert opened.option("draw", "prior").use == "toy-prior"

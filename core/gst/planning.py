@@ -60,9 +60,12 @@ def make_plan(run: Run, selected: Sequence[str], force: Sequence[str], *, probe:
         lambda name, folder: run.context(name, folder, folder, Tracking(folder, name), quiet),
         run.progress.say,
     )
-    return tuple(
-        replace(p, estimate=prober.estimate(p.name)) if p.state in ACTIVE and p.estimate is None else p for p in plan
-    )
+    with run.progress.task("measuring what the steps will need", len(plan)) as task:
+        for i, planned in enumerate(plan):
+            if planned.state in ACTIVE and planned.estimate is None:
+                plan[i] = replace(planned, estimate=prober.estimate(planned.name))
+            task.advance()
+    return tuple(plan)
 
 
 def _state(run: Run, name: str, selected: Sequence[str], force: Sequence[str]) -> State:

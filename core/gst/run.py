@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +116,7 @@ def open_run(path: str | Path) -> RunResult:
         raise UsageError(f"there is no run in {path}", hint="gst runs lists the runs here.")
     recipe = load_recipe(run_dir.path / "recipe.yaml")
     try:
+        recipe = replace(recipe, name=state["recipe"], smoke=state["smoke"])
         fingerprints = {name: str(step["fingerprint"]) for name, step in state["steps"].items()}
         store = Store(Path(state["store"]))
         finished = [name for name, step in state["steps"].items() if step["state"] in ("cached", "done")]
