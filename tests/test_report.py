@@ -308,8 +308,8 @@ def test_the_page_is_there_while_the_run_goes_on(tiny_recipe: dict[str, Any], tm
 
     recipe = {**tiny_recipe, "steps": {**tiny_recipe["steps"]}}
     recipe["steps"]["train"] = {**recipe["steps"]["train"], "lr": 1e30, "clip": 0, "weight_decay": 0}
+    store = Store(tmp_path / "store")
     with pytest.raises(TrainingError):
-        store = Store(tmp_path / "store")
         run_recipe(recipe, out=tmp_path / "run", probe=False, store=store, progress=Progress(quiet=True))
     reader = Reader((tmp_path / "run" / "index.html").read_text(encoding="utf-8"))
     text = "".join(reader.text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -129,12 +130,16 @@ def test_a_killed_step_goes_on_and_draws_the_same(
     whole = sample(tiny_pipe, step_context("whole"), testing_split, batch_size=1)
     context = step_context("killed")
     slow = Watched(tiny_pipe.sampler, lambda condition: time.sleep(0.15))
-    for seconds in (0.1, 0.4, 0.25):
+    for more in (1, 1, 2):
+        begun = len(list(context.work.glob("chunk-*.npy")))
         child = os.fork()
         if child == 0:
             sample(tiny_pipe, context, testing_split, slow, batch_size=1)
             os._exit(0)
-        time.sleep(seconds)
+        until = time.monotonic() + 60
+        while len(list(context.work.glob("chunk-*.npy"))) < begun + more and time.monotonic() < until:
+            time.sleep(0.01)
+        time.sleep(random.random() * 0.15)
         os.kill(child, signal.SIGKILL)
         assert os.waitpid(child, 0)[1] == signal.SIGKILL
     done = len(list(context.work.glob("chunk-*.npy")))
@@ -256,17 +261,34 @@ def test_previews_change_no_bit_of_the_training(tiny_run: Any, tiny_recipe: dict
 _TRAINED = ("bpe", "vqvae", "tokens", "train")
 
 
-def test_previews_are_kept_for_the_report(tiny_run: Any) -> None:
-    looks = list(read_previews(tiny_run.dir))
-    assert {(seen.step, seen.iteration) for seen in looks} == {(s, i) for s in ("vqvae", "train") for i in (1, 2, 3, 4)}
+def test_previews_are_kept_for_the_report(tiny_run: Any, tiny_recipe: dict[str, Any], tmp_path: Path) -> None:
+    from gst.progress import Progress
+    from gst.run import run_recipe
+
     real = tiny_run.option("sample", "data")[0]
-    assert all(seen.drawn.shape == (5, 3, 16, 16) for seen in looks)
-    assert sum(np.array_equal(seen.real, real.frames) for seen in looks) == len(looks) / 2
-    assert list((tiny_run.dir / "images").glob("train-*-preview.png"))
-    broken = tiny_run.dir / "previews" / "zz-0-00000001.npz"
-    broken.write_bytes(b"PK\x03\x04 cut short")
-    assert len(list(read_previews(tiny_run.dir))) == len(looks)
-    broken.unlink()
+    again = run_recipe(tiny_recipe, out=tmp_path / "again", probe=False, progress=Progress(quiet=True))
+    assert again.nothing_to_do
+    for run in (tiny_run, again):  # the second found every step in the store
+        kept = list(read_previews(run.dir))
+        assert [seen.step for seen in kept] == ["train", "train", "vqvae", "vqvae"]
+        for seen in kept:
+            assert [look[:2] for look in seen.drawn] == [(1, 0.25), (2, 0.5), (3, 0.75), (4, 1.0)]
+            assert all(frames.shape == (5, 3, 16, 16) for _, _, frames in seen.drawn)
+        assert kept[0].captions == real.captions
+        assert np.array_equal(kept[0].real, real.frames)
+    broken = again.dir / "previews" / "train.npz"
+    broken.write_bytes(broken.read_bytes()[:-50])
+    assert [seen.step for seen in read_previews(again.dir)] == ["vqvae", "vqvae"]
+
+
+def test_a_preview_drawn_again_after_a_kill_replaces_the_first(
+    tiny_pipe: Any, step_context: Context, testing_split: StorySet
+) -> None:
+    context = step_context()
+    preview = Preview(tiny_pipe.tokenizer, testing_split, None, None, context=context, total=10)
+    for iteration in (1, 2, 3, 2):
+        preview(iteration)
+    assert [done for done, _, _ in next(iter(read_previews(context.run_dir))).drawn] == [1, 2]
 
 
 def test_a_preview_of_a_prior_needs_what_draws(tiny_pipe: Any, step_context: Context, testing_split: StorySet) -> None:

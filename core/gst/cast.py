@@ -143,7 +143,8 @@ class Cast:
     def from_json(cls, data: dict[str, Any]) -> Cast:
         """The cast that `to_json` wrote."""
         characters = [
-            Character(c["name"], tuple(c["aliases"]), tuple(c["pronouns"]), c["description"]) for c in data["characters"]
+            Character(c["name"], tuple(c["aliases"]), tuple(c["pronouns"]), c["description"])
+            for c in data["characters"]
         ]
         return cls(characters, tuple(data["group_pronouns"]), tuple(data["ignore"]))
 

@@ -1,8 +1,8 @@
 """What every component shares: the options it was built with, what it is bound to, and how its state is saved.
 
-A component's options are the typed keyword arguments of its `__init__`; the registry makes the schema from that signature.
-What it must know of another component (latent spec, text spec, cast) is a keyword-only argument annotated `Bound[...]`:
-steps fill it, recipes cannot.
+A component's options are the typed keyword arguments of its `__init__`; the registry makes the schema from that
+signature. What it must know of another component (latent spec, text spec, cast) is a keyword-only argument annotated
+`Bound[...]`: steps fill it, recipes cannot.
 """
 
 from __future__ import annotations

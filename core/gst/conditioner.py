@@ -47,7 +47,7 @@ class Conditioner:
         frame_mask: Tensor,
         labels: Tensor | None = None,
     ) -> Condition:
-        """Captions of B stories (T each, "" at padding) -> condition. `labels`: bool (B, T, C), read for "labels" only."""
+        """Captions of B stories (T each, "" at padding) -> condition. `labels` (B, T, C) are read for "labels" only."""
         characters = None
         if self.characters_from == "captions":
             characters = torch.stack([self.characters(story) for story in captions])

@@ -23,6 +23,7 @@ from gst.graph import Graph
 from gst.kinds import Estimate, Step
 from gst.make import MISSING, Maker
 from gst.outputs import Results, Shelf, check_outputs
+from gst.preview import PREVIEWS, bring_previews
 from gst.progress import Progress, clock
 from gst.recipe.spec import Recipe
 from gst.record import begin, bring_history, now, save
@@ -118,6 +119,7 @@ class Run:
         entry = self.store.find(self.fingerprints[name])
         assert entry is not None
         bring_history(self, name, entry.folder / HISTORY)
+        bring_previews(entry.folder / PREVIEWS, self.dir, name)
         self._finish(name, "cached")
 
     def _make(self, planned: Planned, trackers: Sequence[Any]) -> None:
@@ -144,7 +146,7 @@ class Run:
             "runtime": self.runtime.describe(),
             "host": platform.node(),
         }
-        entry = self.store.commit(fingerprint, outputs, info, extra={HISTORY: work / HISTORY})
+        entry = self.store.commit(fingerprint, outputs, info, extra={name: work / name for name in (HISTORY, PREVIEWS)})
         self.seconds[name] = seconds
         if planned.state == "run":
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -1,15 +1,18 @@
-"""What a model in training draws of two stories, kept in the run's folder for the report."""
+"""What a model in training draws of two stories, kept with its result and in the run's folder, for the report."""
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from gst.batch import collate, to_uint8
@@ -19,31 +22,28 @@ from gst.pictures import Frames, column, strip
 from gst.pipeline import StoryPipeline
 
 if TYPE_CHECKING:
-    from gst.run import StepContext
+    from gst.context import StepContext
 
+PREVIEWS = "previews.npz"
 FOLDER = "previews"
 STORIES = 2
 
 
 @dataclass(frozen=True)
 class Seen:
-    """One look at one story.
+    """What a step drew of one story on its way.
 
     Args:
         step: name of the training step.
-        iteration: updates done.
-        total: updates in all.
         captions: T strings.
         real: uint8 (T, 3, H, W).
-        drawn: uint8 (T, 3, H, W).
+        drawn: (updates done, share of all updates, uint8 (T, 3, H, W)), in order.
     """
 
     step: str
-    iteration: int
-    total: int
     captions: tuple[str, ...]
     real: Frames
-    drawn: Frames
+    drawn: tuple[tuple[int, float, Frames], ...]
 
 
 class Preview:
@@ -98,19 +98,8 @@ class Preview:
         except Exception as error:
             self.context.progress.say(f"{self.context.name}: no preview after {iteration} steps: {error}")
             return
-        folder = self.context.run_dir / FOLDER
-        folder.mkdir(parents=True, exist_ok=True)
-        for number, (story, frames) in enumerate(zip(self.stories, drawn, strict=True)):
-            np.savez(
-                folder / f"{self.context.name}-{number}-{iteration:08d}.npz",
-                step=self.context.name,
-                iteration=iteration,
-                total=self.total,
-                captions=np.array(story.captions),
-                real=story.frames,
-                drawn=frames[: len(story)],
-            )
-        rows = [strip(f, width=96) for s, d in zip(self.stories, drawn, strict=True) for f in (s.frames, d[: len(s)])]
+        self._keep(iteration, drawn)
+        rows = [strip(f[: len(s)], width=96) for s, d in zip(self.stories, drawn, strict=True) for f in (s.frames, d)]
         self.context.tracker.log_image(iteration, "preview", np.asarray(column(rows)))
         self.context.refresh()
 
@@ -126,19 +115,52 @@ class Preview:
             frames = self.model.decode(self.model.encode(self.batch.frames.to(runtime.device)))
         return to_uint8(frames).cpu()
 
+    def _keep(self, iteration: int, drawn: Frames) -> None:
+        """Add to what was kept before; a training that went back to a checkpoint draws some of it again."""
+        path = self.context.work / PREVIEWS
+        before = _read(path)
+        iterations, frames = ([], []) if before is None else (before["iterations"].tolist(), list(before["drawn"]))
+        while iterations and iterations[-1] >= iteration:
+            iterations.pop()
+            frames.pop()
+        real = to_uint8(self.batch.frames).numpy() if self.batch.frames is not None else drawn
+        partial = path.with_suffix(".part")
+        with partial.open("wb") as file:
+            np.savez_compressed(
+                file,
+                iterations=np.array([*iterations, iteration]),
+                total=np.array(self.total),
+                captions=np.array(self.batch.captions),
+                real=real,
+                drawn=np.stack([*frames, drawn]),
+            )
+        os.replace(partial, path)
+        bring_previews(path, self.context.run_dir, self.context.name)
+
+
+def bring_previews(path: Path, run_dir: Path, step: str) -> None:
+    """Show what is kept at `path` in a run's folder as that step's; nothing where there is nothing."""
+    if path.is_file():
+        folder = run_dir / FOLDER
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, folder / f"{step}.npz")
+
 
 def read_previews(run_dir: Path) -> Iterator[Seen]:
-    """All looks that are kept in a run's folder, by step, story and time. A damaged file is left out."""
+    """All that is kept in a run's folder, by step and story. A damaged file is left out."""
     for path in sorted((run_dir / FOLDER).glob("*.npz")):
-        try:
-            with np.load(path) as file:
-                yield Seen(
-                    str(file["step"]),
-                    int(file["iteration"]),
-                    int(file["total"]),
-                    tuple(str(c) for c in file["captions"]),
-                    file["real"],
-                    file["drawn"],
-                )
-        except (OSError, ValueError, KeyError, EOFError, BadZipFile):
+        if (kept := _read(path)) is None:
             continue
+        for number, padded in enumerate(kept["captions"]):
+            captions = tuple(str(c) for c in padded if c)
+            looks = zip(kept["iterations"].tolist(), kept["drawn"][:, number, : len(captions)], strict=True)
+            drawn = tuple((done, done / max(1, int(kept["total"])), frames) for done, frames in looks)
+            yield Seen(path.stem, captions, kept["real"][number, : len(captions)], drawn)
+
+
+def _read(path: Path) -> dict[str, NDArray[Any]] | None:
+    try:
+        with np.load(path) as file:
+            return {name: file[name] for name in ("iterations", "total", "captions", "real", "drawn")}
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile):
+        return None

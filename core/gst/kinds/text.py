@@ -33,5 +33,5 @@ class TextEncoder(Component):
         raise NotImplementedError
 
     def unknown_words(self, caption: str) -> list[str]:
-        """Words of this caption that no caption of the corpus had, in order. Empty where the corpus' words are not kept."""
+        """Words of this caption that no caption of the corpus had, in order. Empty where that is not known."""
         return []

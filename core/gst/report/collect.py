@@ -136,12 +136,12 @@ def _which(data: StorySet, count: int) -> str:
 
 
 def _growth(context: StepContext) -> list[Growth]:
-    looks: dict[tuple[str, tuple[str, ...]], Growth] = {}
-    for seen in read_previews(context.run_dir):
-        growth = looks.setdefault((seen.step, seen.captions), Growth(seen.step, seen.captions, [], seen.real))
-        growth.rows.append((seen.iteration / max(1, seen.total), seen.drawn))
     order = {name: i for i, name in enumerate(context.graph.order)}
-    return sorted(looks.values(), key=lambda growth: order.get(growth.step, -1))
+    found = [seen for seen in read_previews(context.run_dir) if seen.step in order]
+    return [
+        Growth(seen.step, seen.captions, [(share, frames) for _, share, frames in seen.drawn], seen.real)
+        for seen in sorted(found, key=lambda seen: order[seen.step])
+    ]
 
 
 def _nodes(context: StepContext, about: Mapping[str, Any], final: bool) -> list[Node]:

@@ -44,7 +44,7 @@ class Growth:
 
     step: str
     captions: Sequence[str]
-    rows: list[tuple[float, Frames]]
+    rows: Sequence[tuple[float, Frames]]
     real: Frames | None = None
 
 
