@@ -278,6 +278,7 @@ values = st.recursive(
 )
 TREE = parse(GOOD, "r.yaml")
 PATHS = [path for path, _ in TREE.walk()]
+PIECES = ["prior", "dim", "components", "steps", "join", "more", "0", "[0]", ".", "x", "=", "8", "[", "]"]
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -292,7 +293,7 @@ def test_whatever_stands_in_a_recipe_is_a_problem_and_no_crash(changes):
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(st.sampled_from([*"prior dim components steps join more 0 [0] . x = 8 [ ]".split()]), max_size=6))
+@given(st.lists(st.sampled_from(PIECES), max_size=6))
 def test_whatever_is_set_is_a_problem_and_no_crash(words):
     with suppress(GstError):
         load_recipe(TREE.plain(), ["".join(words)])

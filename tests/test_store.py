@@ -206,9 +206,10 @@ def holder(store):
 
 def writer(store):
     def work(begun):
-        begun()
         for count in itertools.count():
             put(store, f"{count % 5:02x}" + "2" * 62, table=Table(ROWS, {"count": count}))
+            if count == 0:
+                begun()
 
     return another_process(work)
 
