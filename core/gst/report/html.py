@@ -5,7 +5,10 @@ from __future__ import annotations
 import base64
 import html
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
+
+import numpy as np
 
 from gst.pictures import Frames, png_bytes
 
@@ -57,11 +60,10 @@ def join(*children: str | Iterable[str] | None) -> Html:
 
 def picture(frame: Frames, alt: str, **attributes: Any) -> Html:
     """A frame, uint8 (3, H, W), inside the page."""
-    data = base64.b64encode(png_bytes(frame)).decode("ascii")
     _, height, width = frame.shape
     return tag(
         "img",
-        src=f"data:image/png;base64,{data}",
+        src=_address(frame.tobytes(), height, width),
         alt=alt,
         width=width,
         height=height,
@@ -69,6 +71,13 @@ def picture(frame: Frames, alt: str, **attributes: Any) -> Html:
         decoding="async",
         **attributes,
     )
+
+
+@lru_cache(maxsize=2048)
+def _address(pixels: bytes, height: int, width: int) -> str:
+    """A page is written again many times, mostly with the same pictures."""
+    frame = np.frombuffer(pixels, np.uint8).reshape(3, height, width)
+    return f"data:image/png;base64,{base64.b64encode(png_bytes(frame)).decode('ascii')}"
 
 
 def _escape(text: str) -> str:
