@@ -103,7 +103,7 @@ class Condition:
         return replace(self, characters_shown=_hide(self.characters_shown, where))
 
     def flip_characters(self) -> Condition:
-        """Swap present and absent: the `notchar` condition of character guidance (MaskGST, section 8.6)."""
+        """Swap present and absent: the `notchar` condition of character guidance (MaskGST thesis, section 8.3.4)."""
         return self if self.characters is None else replace(self, characters=~self.characters)
 
     def null(self) -> Condition:

@@ -46,7 +46,8 @@ class Attention(nn.Module):
         inner = heads * head_dim
         self.heads, self.head_dim = heads, head_dim
         self.query = nn.Linear(dim, inner, bias=False)
-        self.key_value = nn.Linear(dim, 2 * inner, bias=False)
+        self.key = nn.Linear(dim, inner, bias=False)
+        self.value = nn.Linear(dim, inner, bias=False)
         self.out = nn.Linear(inner, dim, bias=False)
         self.query_norm = nn.LayerNorm(head_dim, bias=False) if qk_norm else nn.Identity()
         self.key_norm = nn.LayerNorm(head_dim, bias=False) if qk_norm else nn.Identity()
@@ -54,8 +55,7 @@ class Attention(nn.Module):
 
     def project(self, rows: Tensor) -> KeyValue:
         """rows (B, S, D) -> their keys and values; with `null`, the null row comes first (S + 1)."""
-        key, value = self.key_value(rows).chunk(2, -1)
-        key, value = self._split(key), self._split(value)
+        key, value = self._split(self.key(rows)), self._split(self.value(rows))
         if self.null is not None:
             null_key, null_value = self.null.to(key.dtype).unsqueeze(1).expand(2, len(rows), -1, -1, -1)
             key, value = torch.cat([null_key, key], 2), torch.cat([null_value, value], 2)
@@ -73,7 +73,7 @@ class Attention(nn.Module):
             (B, Q, D).
         """
         query = self.query_norm(self._split(self.query(x)))
-        mixed = attend(query, seen.key, seen.value, None if mask is None else mask[:, None, None])
+        mixed = attend(query, seen.key, seen.value, mask)
         out: Tensor = self.out(mixed.transpose(1, 2).flatten(2))
         return out
 
@@ -99,15 +99,25 @@ def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Te
         query: (B, heads, Q, head_dim).
         key: (B, heads, S, head_dim).
         value: (B, heads, S, head_dim).
-        mask: bool, broadcast to (B, heads, Q, S).
+        mask: bool (B, S), True where a row may be seen; None means all.
 
     Returns:
         (B, heads, Q, head_dim).
     """
     if not (query.is_cpu and query.dtype == torch.bfloat16 and torch.is_grad_enabled()):
-        return functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
-    logits = (query * query.shape[-1] ** -0.5) @ key.mT
+        visible = None if mask is None else mask[:, None, None]
+        return functional.scaled_dot_product_attention(query, key, value, attn_mask=visible)
+    bias = query.new_zeros(1, 1, 1)
     if mask is not None:
-        logits = logits + torch.zeros_like(mask, dtype=logits.dtype).masked_fill_(~mask, -torch.inf)
-    mixed: Tensor = logits.softmax(-1) @ value
-    return mixed
+        bias = torch.zeros_like(mask, dtype=query.dtype).masked_fill_(~mask, -torch.inf)
+        bias = bias.repeat_interleave(query.shape[1], 0).unsqueeze(1)
+    flat_query, flat_key, flat_value = (part.flatten(0, 1) for part in (query, key, value))
+    logits = torch.baddbmm(bias, flat_query, flat_key.mT, alpha=query.shape[-1] ** -0.5)
+    return torch.bmm(logits.softmax(-1), flat_value).view_as(query)
+
+
+def as_autocast(x: Tensor) -> Tensor:
+    """`x` in the type that matrix products will want it in, so that several of them share one conversion."""
+    device = x.device.type
+    active = torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
+    return x.to(torch.get_autocast_dtype(device)) if active else x

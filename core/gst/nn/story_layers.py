@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from gst.nn.attention import Attention, KeyValue
+from gst.nn.attention import Attention, KeyValue, as_autocast
 from gst.nn.feedforward import Activation, FeedForward
 
 
@@ -102,7 +102,7 @@ class SelfLayer(nn.Module):
         Returns:
             (B, T, queries or S, D).
         """
-        normed = self.attention_norm(x)
+        normed = as_autocast(self.attention_norm(x))
         seen = self.attention.project(self._group(normed)) if own is None else own
         visible = self._group(mask)
         if memory is not None and memory_mask is not None:

@@ -23,7 +23,7 @@ EVERY = pytest.mark.parametrize(
         {},
         {"text_sees_image": False},
         {"layers": ("self", "full")},
-        {"layers": ("sv", "full", "sv"), "text_sees_image": False, "qk_norm": False, "activation": "gelu"},
+        {"layers": ("sv", "full", "sv"), "text_sees_image": False, "qk_norm": False, "activation": "silu"},
         {"layers": ("self",), "characters": False},
     ],
     ids=["thesis", "static-text", "full-last", "sv-static", "self-only"],
@@ -181,7 +181,7 @@ def reference(model: MaskGST, told: Condition, x: Tensor) -> Tensor:
 
     def heads(attention, query, keys, allowed, null):
         outs = []
-        q, (k, v) = attention.query(query), attention.key_value(keys).chunk(2, -1)
+        q, k, v = attention.query(query), attention.key(keys), attention.value(keys)
         for n in range(attention.heads):
             part = slice(n * attention.head_dim, (n + 1) * attention.head_dim)
             key, value = k[:, part], v[:, part]

@@ -23,7 +23,7 @@ def choose(logits: Tensor, uniform: Tensor, *, temperature: float, top_k: float,
     """
     if temperature == 0:
         return logits.argmax(-1)
-    logits = logits.double() / temperature
+    logits = logits.float() / temperature
     if top_k < 1:
         kept = max(1, math.ceil(top_k * logits.shape[-1] - 1e-6))
         logits = logits.masked_fill(logits < logits.topk(kept, -1).values[..., -1:], -torch.inf)
@@ -31,6 +31,7 @@ def choose(logits: Tensor, uniform: Tensor, *, temperature: float, top_k: float,
         ordered, ids = logits.softmax(-1).sort(dim=-1, descending=True, stable=True)
         outside = ordered.cumsum(-1) - ordered >= top_p
         logits = logits.masked_fill(torch.zeros_like(outside).scatter(-1, ids, outside), -torch.inf)
-    cumulative = logits.softmax(-1).cumsum(-1)
+    # In float64, so that rounding cannot carry the target past the last id that may be drawn.
+    cumulative = logits.softmax(-1).double().cumsum(-1)
     target = uniform.double() * cumulative[..., -1]
     return torch.searchsorted(cumulative, target[..., None], right=True)[..., 0]

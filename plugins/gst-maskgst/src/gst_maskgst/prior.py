@@ -16,7 +16,8 @@ from gst.condition import Condition, TextSpec
 from gst.errors import TrainingError
 from gst.kinds.prior import Drop, MaskedPrior
 from gst.latents import LatentSpec
-from gst.nn.attention import KeyValue
+from gst.nn.attention import KeyValue, as_autocast
+from gst.nn.feedforward import Activation
 from gst.nn.story_layers import Captions, FullLayer, LayerShape, SelfLayer, StoryLayer
 from gst_maskgst.embedding import StoryEmbedding
 from gst_maskgst.loss import MaskedLoss
@@ -49,7 +50,8 @@ class MaskGST(MaskedPrior):
             decoding step. Another model, and a faster one to sample from.
         max_frames: T of the longest story.
         ff_mult: hidden width of the feed-forward parts over D.
-        activation: of the feed-forward parts; geglu has two thirds of the hidden width, so as many weights.
+        activation: of the feed-forward parts; geglu has two thirds of the hidden width, so as many weights, and is
+            slower.
         qk_norm: normalise queries and keys of every head.
         dropout: share of every layer branch's output dropped in training.
         drop_text_frame: share of frames trained with the null caption, each on its own. Unset: 0.2, or 0.1 with sv
@@ -78,7 +80,7 @@ class MaskGST(MaskedPrior):
         text_sees_image: bool = True,
         max_frames: Count = 16,
         ff_mult: Positive = 4.0,
-        activation: Literal["gelu", "geglu"] = "geglu",
+        activation: Activation = "geglu",
         qk_norm: bool = True,
         dropout: NotAll = 0.0,
         drop_text_frame: Share | None = None,
@@ -156,9 +158,10 @@ class MaskGST(MaskedPrior):
         """Embed what is told, and compute all that no decoding step changes.
 
         Returns:
-            rows, mask: what is told, (B, T, M, D) and (B, T, M); frames: (B, T); cross: keys and values of all captions
-            for each full layer; captions_mask, shown: see `Captions`; memory: with `text_sees_image: false` the keys
-            and values of the told rows in each layer.
+            rows, mask: what is told, (B, T, M, D) and (B, T, M). frames: bool (B, T). Where there is any text: cross,
+            the captions' keys and values for each full layer, with captions_mask and shown (see `Captions`). With
+            `text_sees_image: false`: memory, the keys and values of the told rows in each layer, (B, T, heads, M,
+            head_dim), or (B, 1, heads, T * M, head_dim) in sv layers.
         """
         told = self.embedding.told(condition)
         frames = condition.frame_mask
@@ -167,21 +170,18 @@ class MaskGST(MaskedPrior):
             "mask": told.mask,
             # A story of padding alone still needs a row to look at; what it looks at is never read.
             "frames": frames | ~frames.any(1, keepdim=True),
-            "shown": told.shown,
-            "captions_mask": None,
-            "cross": [],
-            "memory": [],
         }
         if told.captions is not None and told.captions_mask is not None and self.captions_norm is not None:
-            captions = self.captions_norm(told.captions)
+            captions = as_autocast(self.captions_norm(told.captions))
             state["cross"] = [layer.read(captions) for layer in self.layers if isinstance(layer, FullLayer)]
             null = torch.ones_like(told.captions_mask[:, :1])
             state["captions_mask"] = torch.cat([null, told.captions_mask], 1)
+            state["shown"] = told.shown
         if not self.text_sees_image:
-            rows = told.rows
+            rows, state["memory"] = told.rows, []
             for i, layer in enumerate(self.layers):
                 own = layer.remember(rows)
-                state["memory"].append(own)
+                state["memory"].append([part.unflatten(0, (condition.batch, -1)) for part in own])
                 if i + 1 < len(self.layers):
                     seen = self._seen(state, layer, told.mask)
                     rows = layer(rows, seen, own=own, captions=self._captions(state, i))
@@ -200,14 +200,16 @@ class MaskGST(MaskedPrior):
             rows = torch.cat([rows, state["rows"]], 2)
             mask = torch.cat([mask, state["mask"]], 2)
         for i, layer in enumerate(self.layers):
-            last = i + 1 == len(self.layers)
+            memory = None
+            if not self.text_sees_image:
+                memory = KeyValue(*(part.flatten(0, 1) for part in state["memory"][i]))
             rows = layer(
                 rows,
                 self._seen(state, layer, mask),
                 # Only the image rows of the last layer are read.
-                queries=tokens if last else None,
-                memory=None if self.text_sees_image else state["memory"][i],
-                memory_mask=None if self.text_sees_image else self._seen(state, layer, state["mask"]),
+                queries=tokens if i + 1 == len(self.layers) else None,
+                memory=memory,
+                memory_mask=None if memory is None else self._seen(state, layer, state["mask"]),
                 captions=self._captions(state, i),
             )
         out: Tensor = self.norm(rows)
@@ -219,7 +221,7 @@ class MaskGST(MaskedPrior):
     def _captions(self, state: dict[str, Any], index: int) -> Captions | None:
         if self.layer_names[index] != "full":
             return None
-        if not state["cross"]:
+        if "cross" not in state:
             return Captions()
         nth = self.layer_names[:index].count("full")
         return Captions(KeyValue(*state["cross"][nth]), state["captions_mask"], state["shown"])

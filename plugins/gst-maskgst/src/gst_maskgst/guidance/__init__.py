@@ -1,1 +1,1 @@
-"""Guidance strategies, one file each. Formulas: MaskGST (thesis, section 8.6)."""
+"""Guidance strategies, one file each. Formulas: MaskGST (thesis, section 8.3.4)."""

@@ -12,13 +12,13 @@ from gst_maskgst.ranges import NotNegative
 
 
 class CharacterGuidance(Guidance):
-    """Weighs in what the characters alone ask for, and what their opposite asks for (thesis, section 8.6).
+    """Weighs in what the characters alone ask for, and what their opposite asks for (thesis, section 8.3.4).
 
     l_char: captions dropped, characters as told. l_notchar: captions dropped, present and absent characters swapped.
 
-    - plus (CG+): (1 - f) l_text + f l_char
+    - plus (CG+, eq. 8.3.7): (1 - f) l_text + f l_char
     - minus (CG-): (1 + f) l_text - f l_notchar
-    - plus-minus (CG+-): (1 - f) l_text + 2 f l_char - f l_notchar
+    - plus-minus (CG+-, eq. 8.3.8): (1 - f) l_text + 2 f l_char - f l_notchar
 
     Both branches carry no caption rows, so they run together in one short pass.
 
