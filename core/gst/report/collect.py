@@ -71,7 +71,7 @@ def collect(
         facts=[*_headline(rows), *_facts(context, about, nodes)],
         stories=[] if data is None else cards(data, pictures, stories),
         stories_are="" if data is None else _which(data, stories),
-        growth=_growth(context),
+        growth=_growth(context, final),
         numbers=rows,
         curves=curves(read_lines(context.run_dir / METRICS)),
         codes=None if tokens is None or tokens.spec.kind != "ids" else codes(tokens),
@@ -135,12 +135,13 @@ def _which(data: StorySet, count: int) -> str:
     )
 
 
-def _growth(context: StepContext) -> list[Growth]:
+def _growth(context: StepContext, final: bool) -> list[Growth]:
+    """What training steps drew on the way: in their order, or while the run goes on the latest first."""
     order = {name: i for i, name in enumerate(context.graph.order)}
     found = [seen for seen in read_previews(context.run_dir) if seen.step in order]
     return [
         Growth(seen.step, seen.captions, [(share, frames) for _, share, frames in seen.drawn], seen.real)
-        for seen in sorted(found, key=lambda seen: order[seen.step])
+        for seen in sorted(found, key=lambda seen: order[seen.step] * (1 if final else -1))
     ]
 
 
