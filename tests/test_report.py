@@ -124,7 +124,7 @@ def test_the_page_needs_nothing_from_elsewhere() -> None:
 
 
 def test_only_a_running_page_asks_to_be_read_again() -> None:
-    for state, times in (("running", 1), ("finished", 0), ("failed", 0)):
+    for state, times in (("running", 1), ("finished", 0), ("failed", 0), ("stopped", 0)):
         metas = Reader(render(full_page("x", state))).all("meta")
         assert len([m for m in metas if m.get("http-equiv") == "refresh"]) == times
 
@@ -313,7 +313,7 @@ def test_the_page_is_there_while_the_run_goes_on(tiny_recipe: dict[str, Any], tm
         run_recipe(recipe, out=tmp_path / "run", probe=False, store=store, progress=Progress(quiet=True))
     reader = Reader((tmp_path / "run" / "index.html").read_text(encoding="utf-8"))
     text = "".join(reader.text)
-    assert "step 'train' did not finish" in text
+    assert "step 'train' failed" in text
     assert "Wumo" in text
     assert "Codebook" in text
     assert len(reader.all("img")) >= 5 * 9

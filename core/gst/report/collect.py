@@ -17,7 +17,7 @@ from gst.preview import read_previews
 from gst.report.bars import share
 from gst.report.curves import Curve, short
 from gst.report.graph import Node, State, duration
-from gst.report.page import Page
+from gst.report.page import Page, PageState
 from gst.report.stories import REAL, Growth, StoryCard
 from gst.rundir import STATE, RunDir
 from gst.tracking import METRICS, read_lines
@@ -61,13 +61,13 @@ def collect(
     """
     recipe, about = context.graph.recipe, RunDir(context.run_dir).read(STATE)
     nodes = _nodes(context, about, final)
-    failed = [node.name for node in nodes if node.state == "failed"]
+    state, failure = _state(context, final)
     rows = [row for table in tables for row in table.rows]
     return Page(
         title=recipe.title or recipe.name,
         says=recipe.description,
-        state="failed" if failed else "finished" if final else "running",
-        failure=f"step '{failed[0]}' did not finish; run the same command again to go on" if failed else "",
+        state=state,
+        failure=failure,
         facts=[*_headline(rows), *_facts(context, about, nodes)],
         stories=[] if data is None else cards(data, pictures, stories),
         stories_are="" if data is None else _which(data, stories),
@@ -143,6 +143,15 @@ def _growth(context: StepContext, final: bool) -> list[Growth]:
         Growth(seen.step, seen.captions, [(share, frames) for _, share, frames in seen.drawn], seen.real)
         for seen in sorted(found, key=lambda seen: order[seen.step] * (1 if final else -1))
     ]
+
+
+def _state(context: StepContext, final: bool) -> tuple[PageState, str]:
+    for name, state in context.states.items():
+        if state == "failed":
+            return "failed", f"step '{name}' failed; what was finished before is kept"
+        if state == "interrupted":
+            return "stopped", f"stopped in step '{name}'; the same command goes on from there"
+    return ("finished", "") if final else ("running", "")
 
 
 def _nodes(context: StepContext, about: Mapping[str, Any], final: bool) -> list[Node]:

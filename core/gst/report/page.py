@@ -18,6 +18,7 @@ from gst.report.sections import card, charts, histogram, section
 from gst.report.stories import Growth, StoryCard, gallery, grown, hero
 
 REFRESH_SECONDS = 15
+PageState = Literal["running", "finished", "failed", "stopped"]
 
 
 @dataclass
@@ -28,7 +29,7 @@ class Page:
         title: name of the recipe.
         says: one or two sentences about it.
         state: a running page asks the browser to read it again every 15 seconds.
-        failure: why it failed.
+        failure: why it did not finish.
         facts: short pairs under the title (time, seed, machine).
         stories: the gallery, in the order of the data set.
         stories_are: says which stories these are.
@@ -42,7 +43,7 @@ class Page:
 
     title: str
     says: str = ""
-    state: Literal["running", "finished", "failed"] = "running"
+    state: PageState = "running"
     failure: str = ""
     facts: Sequence[tuple[str, str]] = ()
     stories: Sequence[StoryCard] = ()
