@@ -223,12 +223,8 @@ def test_previews_change_no_bit(
         preview_sampler=gst.build("sampler", "maskgit", steps=2),
     )
     assert same(shown.run(context)["model"], plain)
-    assert [(seen.iteration, seen.total) for seen in read_previews(context.run_dir)][:4] == [
-        (1, 4),
-        (2, 4),
-        (3, 4),
-        (4, 4),
-    ]
+    for seen in read_previews(context.run_dir):
+        assert [(iteration, share) for iteration, share, _ in seen.drawn] == [(1, 0.25), (2, 0.5), (3, 0.75), (4, 1.0)]
 
 
 def test_a_probe_estimates_and_changes_nothing(tokens: Tokens, text: Any, step_context: Callable[..., Any]) -> None:
@@ -236,7 +232,7 @@ def test_a_probe_estimates_and_changes_nothing(tokens: Tokens, text: Any, step_c
     made = train_prior(tokens, text, steps=1000)
     before = torch.get_rng_state()
     estimate = made.probe(context)
-    assert 1.0 < estimate.seconds < 600.0
+    assert estimate.seconds > 1.0, "a thousand steps of a millisecond at least"
     weights = 4 * sum(p.numel() for p in made.stand_in(context)["model"].parameters())
     assert estimate.disk == 3 * 3 * weights + weights
     assert estimate.memory > 2**26
