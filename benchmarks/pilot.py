@@ -65,7 +65,7 @@ def run_cell(cell: dict[str, Any], minutes: tuple[float, float], threads: int, w
     )
     steps = [round(60 * m / seconds_of(probe, step)) for m, step in zip(minutes, ("vqgan", "train"), strict=True)]
     started = time.time()
-    run = gst.run_recipe("maskgst_cg", overrides=cell_overrides(cell, *steps, threads), out=work / name)
+    run = gst.run_recipe("maskgst_cg", overrides=cell_overrides(cell, *steps, threads), out=work / name, until="scores")
     rows = {(row["metric"], row["of"]): row["value"] for row in run.outputs["scores.table"].rows}
     wanted = ("char-f1", "char-acc", "place-acc", "position-acc", "fid-clf")
     return {

@@ -250,5 +250,5 @@ def tiny_pipe(tiny_run: Any) -> Any:
     for part in (pipe.prior, pipe.tokenizer):
         for parameter in part.parameters():
             with torch.no_grad():
-                parameter.normal_(0.0, 0.6, generator=generator)
+                parameter.normal_(0.0, 0.3, generator=generator)
     return pipe

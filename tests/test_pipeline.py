@@ -82,7 +82,7 @@ def test_nobody_known_shows_cast_places_and_an_example(tiny_pipe: StoryPipeline)
     ("captions", "message"),
     [
         ([], "there is no caption"),
-        (["Bobo."] * 7, "at most 6 frames"),
+        (["Bobo."] * 7, "at most 5 frames"),
         (["Bobo sits.", "  "], "caption 2 is empty"),
         (["Bobo sits.", "Bobo " * 200], "caption 2 is too long"),
         (["Bobo \x00 sits."], "caption 1 is not plain text"),

@@ -42,7 +42,13 @@ def export(pipe: StoryPipeline, folder: str | Path, *, dtype: Literal["bf16"] | 
         save_component(pipe.tokenizer, partial / "tokenizer", dtype=dtype)
         save_component(pipe.prior, partial / "prior", dtype=dtype)
         save_component(pipe.sampler, partial / "sampler")
-        about = {"format": FORMAT, "places": pipe.places, "examples": pipe.examples, "about": pipe.about}
+        about = {
+            "format": FORMAT,
+            "places": pipe.places,
+            "examples": pipe.examples,
+            "frames": pipe.frames,
+            "about": pipe.about,
+        }
         (partial / ABOUT).write_text(json.dumps(about, indent=1, ensure_ascii=False), encoding="utf-8")
         os.replace(partial, folder)
     except OSError as error:
@@ -60,7 +66,7 @@ def open_export(folder: Path, runtime: Runtime | None = None) -> StoryPipeline:
                 f"{folder / ABOUT} has format {about['format']}; this gst reads format {FORMAT}",
                 hint="It was written by a newer gst: update gst-story.",
             )
-        places, examples, rest = about["places"], about["examples"], about["about"]
+        places, examples, frames, rest = about["places"], about["examples"], about["frames"], about["about"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CheckpointError(f"{folder / ABOUT} cannot be read: {error!r}") from error
     parts = {name: load_component(folder / name) for name in ("tokenizer", "prior", "sampler")}
@@ -68,4 +74,6 @@ def open_export(folder: Path, runtime: Runtime | None = None) -> StoryPipeline:
     if not (isinstance(tokenizer, Tokenizer) and isinstance(prior, Prior) and isinstance(sampler, Sampler)):
         kinds = {name: part.kind for name, part in parts.items()}
         raise CheckpointError(f"{folder} does not hold a tokenizer, a prior and a sampler but {kinds}")
-    return StoryPipeline(tokenizer, prior, sampler, runtime=runtime, places=places, examples=examples, about=rest)
+    return StoryPipeline(
+        tokenizer, prior, sampler, runtime=runtime, places=places, examples=examples, frames=frames, about=rest
+    )

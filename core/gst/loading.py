@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from gst import plugins
 from gst.errors import CheckpointError, DataError, UsageError
@@ -75,19 +76,23 @@ def of_run(run: RunResult, runtime: Runtime | None = None) -> StoryPipeline:
     tokenizer, prior, sampler = (parts.get(name) for name in ("tokenizer", "prior", "sampler"))
     if not (isinstance(tokenizer, Tokenizer) and isinstance(prior, Prior) and isinstance(sampler, Sampler)):
         raise UsageError(f"the output of {run.dir}, {output}, is not drawn from captions by a tokenizer and a prior")
-    places, examples = _world(run, output.name)
+    world = _world(run, output.name)
     about = {"recipe": run.recipe.name, "run": run.dir.name, "seed": run.recipe.seed}
-    return StoryPipeline(tokenizer, prior, sampler, runtime=runtime, places=places, examples=examples, about=about)
+    return StoryPipeline(tokenizer, prior, sampler, runtime=runtime, about=about, **world)
 
 
-def _world(run: RunResult, step: str) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-    """Places, and a few stories of the validation split; nothing where the data set is not there any more."""
+def _world(run: RunResult, step: str) -> dict[str, Any]:
+    """Places, the length of stories, and a few of the validation split; nothing where the data set is gone."""
     try:
         split = run.option(step, "data")
     except DataError:
-        return (), []
+        return {}
     if not isinstance(split, StorySet):
-        return (), []
+        return {}
     data: Dataset = split.dataset
     examples = data.split("val") if "val" in data.splits else split
-    return tuple(getattr(data, "places", ())), [examples.captions(i) for i in range(min(EXAMPLES, len(examples)))]
+    return {
+        "places": tuple(getattr(data, "places", ())),
+        "examples": [examples.captions(i) for i in range(min(EXAMPLES, len(examples)))],
+        "frames": data.frames_per_story,
+    }

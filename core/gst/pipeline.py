@@ -65,6 +65,7 @@ class StoryPipeline:
         runtime: device and precision.
         places: words for the places this model knows, for help texts.
         examples: captions of whole stories that it can draw, for help texts.
+        frames: frames of the longest story it was trained on, beyond which it does not draw; None if that is not known.
         about: what it is (recipe, run), written into the pictures it draws.
     """
 
@@ -77,6 +78,7 @@ class StoryPipeline:
         runtime: Runtime | None = None,
         places: Sequence[str] = (),
         examples: Sequence[Sequence[str]] = (),
+        frames: int | None = None,
         about: Mapping[str, Any] | None = None,
     ) -> None:
         if prior.conditioner is None:
@@ -90,6 +92,7 @@ class StoryPipeline:
         self.runtime = runtime or Runtime()
         self.tokenizer, self.prior, self.sampler = tokenizer, prior, sampler
         self.conditioner: Conditioner = prior.conditioner
+        self.frames = min((n for n in (frames, prior.max_frames) if n is not None), default=None)
         self.places, self.examples = tuple(places), tuple(tuple(e) for e in examples)
         self.about = dict(about or {})
 
@@ -124,11 +127,10 @@ class StoryPipeline:
         """
         if not captions:
             raise DataError("there is no caption", hint="Write one line a frame.")
-        most = self.prior.max_frames
-        if most is not None and len(captions) > most:
+        if self.frames is not None and len(captions) > self.frames:
             raise DataError(
-                f"{len(captions)} captions, but this model draws stories of at most {most} frames",
-                hint=f"Cut the story into parts of up to {most} lines.",
+                f"{len(captions)} captions, but this model draws stories of at most {self.frames} frames",
+                hint=f"Cut the story into parts of up to {self.frames} lines.",
             )
         text = self.conditioner.text
         for number, caption in enumerate(captions, 1):
