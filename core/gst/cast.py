@@ -78,11 +78,15 @@ class Discourse:
         """Whom a pronoun stands for here; empty if nobody.
 
         A group pronoun stands for the characters of this caption so far if they are two or more, else for those of the
-        latest caption that had two or more. Any other stands for the latest mentioned character that goes by it.
+        latest caption that had two or more, else for the two spoken of last ("Bobo waves. Pim comes. They sing."). Any
+        other stands for the latest mentioned character that goes by it.
         """
         word = pronoun.lower()
-        if word in self._cast.group_pronouns and self._group:
-            return self._group
+        if word in self._cast.group_pronouns:
+            if self._group:
+                return self._group
+            if len(self._recent) > 1:
+                return tuple(self._recent[-2:])
         for who in reversed(self._recent):
             if word in self._cast.characters[who].pronouns:
                 return (who,)

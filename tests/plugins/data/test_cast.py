@@ -54,6 +54,8 @@ def test_groups_bind_to_this_caption_then_to_the_latest_with_two():
     assert told("Ann meets Bob.", "They wave.") == [{"Ann", "Bob"}] * 2
     assert told("Ann meets Bob.", "A dog comes.", "Both wave.") == [{"Ann", "Bob"}, {"Rex"}, {"Ann", "Bob"}]
     assert told("Ann meets Bob.", "Bob has a dog and they run.") == [{"Ann", "Bob"}, {"Bob", "Rex"}]
+    assert told("Ann waves.", "Bob comes. They sing.") == [{"Ann"}, {"Ann", "Bob"}]
+    assert told("Ann waves.", "They sing.") == [{"Ann"}, set()]
     assert told("They wave.") == [set()]
 
 
