@@ -43,6 +43,18 @@ def test_answers_of_every_head(classifier, data):
     }
 
 
+def test_a_character_may_be_anywhere(classifier, data):
+    """Its logit is the log of the mean exponential of the logits at all places; the place is told from their mean."""
+    frames = collate(data.split("val")[:1]).frames[0]
+    classifier.eval()
+    scores = classifier.score(frames)
+    grid = classifier.backbone(frames)[-1]
+    assert grid.shape[2:] == (2, 2)
+    spots = torch.stack([classifier.head["characters"](grid[:, :, i, j]) for i in range(2) for j in range(2)])
+    assert torch.allclose(scores["characters"], spots.exp().mean(0).log(), atol=1e-5)
+    assert torch.allclose(scores["place"], classifier.head["place"](grid.mean((2, 3))), atol=1e-5)
+
+
 def test_loss_is_the_negative_log_likelihood_of_all_labels(classifier, data):
     classifier.eval()
     batch = collate(data.split("val")[:4], length=7)
