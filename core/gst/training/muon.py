@@ -28,7 +28,8 @@ _ROOM = 1.02
 def orthogonalise(matrices: Tensor, dtype: torch.dtype = torch.bfloat16) -> Tensor:
     """The nearest semi-orthogonal matrix, U V^T of the singular value decomposition, about.
 
-    Newton-Schulz iterations X <- (a + b X X^T + c (X X^T)^2) X after scaling by the Frobenius norm.
+    Newton-Schulz iterations X <- (a + b X X^T + c (X X^T)^2) X after scaling by the Frobenius norm; for tall matrices
+    the same from the right, X (a + b X^T X + c (X^T X)^2).
 
     Args:
         matrices: (n, rows, columns), handled together.
@@ -38,10 +39,9 @@ def orthogonalise(matrices: Tensor, dtype: torch.dtype = torch.bfloat16) -> Tens
         (n, rows, columns) in `dtype`.
     """
     x = matrices.to(dtype)
-    if tall := x.size(-2) > x.size(-1):
-        x = x.mT
+    tall = x.size(-2) > x.size(-1)
     for iteration, (a, b, c) in enumerate(POLYNOMIALS):
-        gram = x @ x.mT
+        gram = x.mT @ x if tall else x @ x.mT
         if iteration == 0:
             # The scaling goes into the small matrices: a pass less over x.
             norm = gram.diagonal(dim1=-2, dim2=-1).float().sum(-1).sqrt().clamp_min(1e-7)[:, None, None] * _ROOM
@@ -50,8 +50,10 @@ def orthogonalise(matrices: Tensor, dtype: torch.dtype = torch.bfloat16) -> Tens
         inner.diagonal(dim1=-2, dim2=-1).add_(b)
         polynomial = gram @ inner
         polynomial.diagonal(dim1=-2, dim2=-1).add_(a)
-        x = ((polynomial / norm).to(dtype) if iteration == 0 else polynomial) @ x
-    return x.mT if tall else x
+        if iteration == 0:
+            polynomial = (polynomial / norm).to(dtype)
+        x = x @ polynomial if tall else polynomial @ x
+    return x
 
 
 class Muon(Optimizer):
@@ -92,8 +94,9 @@ class Muon(Optimizer):
                 # Matrix by matrix, so that each stays in the processor's cache.
                 for update, parameter in zip(updates, parameters, strict=True):
                     if parameter.grad is not None:
-                        buffer = self._buffer(parameter).lerp_(parameter.grad, 1.0 - momentum)
-                        update.copy_(parameter.grad.lerp(buffer, momentum))
+                        buffer = self._buffer(parameter).mul_(momentum).add_(parameter.grad, alpha=1.0 - momentum)
+                        # Nesterov's g + m (buffer - g) but for a factor, which the orthogonalisation takes out.
+                        update.copy_(torch.add(buffer, parameter.grad, alpha=(1.0 - momentum) / momentum))
                 rate = group["lr"] * max(1.0, shape[0] / shape[1]) ** 0.5
                 for update, parameter in zip(orthogonalise(updates, dtype=self.dtype), parameters, strict=True):
                     parameter.mul_(decay).add_(update, alpha=-rate)
