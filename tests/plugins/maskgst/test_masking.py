@@ -58,11 +58,13 @@ def test_no_rate_drops_nothing(condition) -> None:
     assert kept.characters_shown.all()
 
 
-def test_trim_cuts_padding_only(condition) -> None:
+@pytest.mark.parametrize(("longest", "kept"), [(1, 8), (8, 8), (9, 16), (20, 20)])
+def test_trim_cuts_padding_only_and_in_blocks(condition, longest: int, kept: int) -> None:
     full = condition([3, 2], words=4)
-    longest = int(full.text.mask.sum(-1).max())
-    cut = trim(full)
-    assert cut.text.data.shape[2] == longest < full.text.data.shape[2]
-    assert cut.text.mask.sum() == full.text.mask.sum()
-    silent = replace(full, text=Text(full.text.data, torch.zeros_like(full.text.mask)))
-    assert trim(silent).text.data.shape[2] == 1
+    data, mask = torch.ones(2, 3, 20, dtype=torch.long), torch.zeros(2, 3, 20, dtype=torch.bool)
+    mask[:, :, :longest] = full.frame_mask[..., None]
+    cut = trim(replace(full, text=Text(data, mask)))
+    assert cut.text.data.shape[2] == cut.text.mask.shape[2] == kept
+    assert cut.text.mask.sum() == mask.sum()
+    silent = replace(full, text=Text(data, torch.zeros_like(mask)))
+    assert trim(silent).text.data.shape[2] == 8

@@ -166,6 +166,9 @@ def test_training_with_a_local_network(
 def test_missing_network_and_weights(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no weights for 'vgg16'"):
         TimmFeatures("vgg16", tmp_path / "absent.safetensors", None)
+    (tmp_path / "broken.safetensors").write_bytes(b"no weights")
+    with pytest.raises(DataError, match="cannot be read from"):
+        TimmFeatures("test_resnet", tmp_path / "broken.safetensors", None)
     with pytest.raises(OptionError, match="no model 'vgg61'"):
         TimmFeatures("vgg61", None, None)
 

@@ -248,7 +248,8 @@ class MaskGST(MaskedPrior):
             state = self.begin(condition)
             hidden = self._hidden(state, ids.masked_fill(masked.view_as(ids), self.mask_id))
         counted = masked & batch.frame_mask[..., None]
-        logits = self.head(hidden[counted]).float()
+        # All rows, so that the shape stays the same from step to step; see `trim`.
+        logits = self.head(hidden)[counted].float()
         share = masked.float().mean(-1, keepdim=True).expand_as(counted)[counted]
         return self.masked_loss(logits, ids.flatten(2)[counted], share)
 

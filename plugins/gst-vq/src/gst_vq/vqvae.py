@@ -68,7 +68,7 @@ class VQVAE(Tokenizer):
         code_dim: PositiveInt = 64,
         codebook: Literal["ema", "gradient"] = "ema",
         init: Literal["kmeans", "random"] = "kmeans",
-        decay: Annotated[float, Field(ge=0, lt=1)] = 0.99,
+        decay: Annotated[float, Field(ge=0, lt=1)] = 0.95,
         revive_below: Annotated[float, Field(ge=0, lt=1)] = 0.02,
         cosine: bool = False,
         beta: NonNegativeFloat = 0.25,

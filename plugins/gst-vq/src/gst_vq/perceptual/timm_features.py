@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor
 
 from gst.errors import DataError, OptionError, Problem
@@ -31,7 +33,14 @@ class TimmFeatures:
             hint = f"Near names: {', '.join(near)}." if near else None
             raise OptionError([Problem("perceptual_model", f"timm has no model '{model}'")], hint=hint)
         source: dict[str, Any] = {} if weights is None else {"pretrained_cfg_overlay": {"file": str(weights)}}
-        self._net = timm.create_model(model, pretrained=True, features_only=True, out_indices=layers, **source)
+        try:
+            self._net = timm.create_model(model, pretrained=True, features_only=True, out_indices=layers, **source)
+        except (OSError, RuntimeError, UnpicklingError, SafetensorError) as error:
+            place = "be downloaded" if weights is None else f"be read from {weights}"
+            raise DataError(
+                f"the weights of '{model}' cannot {place}: {error}",
+                hint="Give a file of them as perceptual_weights, or use perceptual: pyramid or random.",
+            ) from error
         self._net.eval().requires_grad_(False)
         config: dict[str, Any] = self._net.default_cfg  # type: ignore[assignment]
         self._mean = torch.tensor(config["mean"])[:, None, None]
