@@ -2,9 +2,9 @@
 
     python benchmarks/pilot.py --minutes 2 4 --threads 1 --out pilot.jsonl
 
-For every cell the tokenizer trains for the first number of minutes and the prior for the second, by a step count that is
-measured beforehand with the training step's own probe (budgets of steps are what gst trains by, so a cell can be run
-again). All else is `recipes/maskgst_cg.yaml`. One line of JSON a cell is written as soon as it is done.
+For every cell the tokenizer trains for the first number of minutes and the prior for the second, by a number of steps
+that is measured beforehand in a few of them (budgets are steps, so that a cell can be run again). All else is
+`recipes/maskgst_cg.yaml`. One line of JSON a cell is written as soon as it is done.
 """
 
 from __future__ import annotations
@@ -50,7 +50,8 @@ def seconds_of(run: Any, step: str) -> float:
     """Seconds a training step: the median over the lines of its own log, of which the first ones warm up."""
     lines = [json.loads(line) for line in (run.dir / "metrics.jsonl").read_text().splitlines()]
     mine = [line for line in lines if line["step"] == step]
-    return statistics.median((b["time"] - a["time"]) / (b["iteration"] - a["iteration"]) for a, b in pairwise(mine) if b["iteration"] > a["iteration"])
+    pairs = [(b["iteration"] - a["iteration"], b["time"] - a["time"]) for a, b in pairwise(mine)]
+    return statistics.median(seconds / steps for steps, seconds in pairs if steps > 0)
 
 
 def run_cell(cell: dict[str, Any], minutes: tuple[float, float], threads: int, work: Path) -> dict[str, Any]:
