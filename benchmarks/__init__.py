@@ -1,0 +1,1 @@
+"""Measurements that are run by hand. They are no part of the package."""
