@@ -21,7 +21,7 @@ from gst.runtime import Runtime
 from gst.store import Store
 
 if TYPE_CHECKING:
-    from gst.run import StepContext
+    from gst.context import StepContext
 
 TIMINGS = "timings.json"
 

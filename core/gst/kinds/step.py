@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from gst.component import Component
 
 if TYPE_CHECKING:
-    from gst.run import StepContext
+    from gst.context import StepContext
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from gst.pictures import Frames
 from gst.story import Story
 
 if TYPE_CHECKING:
-    from gst.run import StepContext
+    from gst.context import StepContext
 
 
 def count_stories(data: StorySet, stories: int | None) -> int:

@@ -15,7 +15,7 @@ from gst.kinds import Estimate, Metric, Step, StorySet
 from gst.training.source import cached
 
 if TYPE_CHECKING:
-    from gst.run import StepContext
+    from gst.context import StepContext
 
 # Constant, so that floors and resamples are the same whatever seed a model was trained with.
 _SEED = 0

@@ -11,7 +11,7 @@ from gst.recipe.blueprint import built
 from gst.training.source import captions_of
 
 if TYPE_CHECKING:
-    from gst.run import StepContext
+    from gst.context import StepContext
 
 _FEW_STORIES = 100
 

@@ -20,7 +20,7 @@ from gst.steps.chunks import count_stories
 from gst.training.cache import cached
 
 if TYPE_CHECKING:
-    from gst.run import StepContext
+    from gst.context import StepContext
 
 _CHUNK = 16  # batches
 

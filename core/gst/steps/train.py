@@ -24,7 +24,7 @@ from gst.training.source import StorySource, Unit
 from gst.training.validation import Validation
 
 if TYPE_CHECKING:
-    from gst.run import StepContext
+    from gst.context import StepContext
 
 _VAL_BATCHES = 8
 _Share = Annotated[float, Field(ge=0, lt=1)]

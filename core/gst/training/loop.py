@@ -24,7 +24,7 @@ from gst.training.source import StorySource
 from gst.training.window import Window
 
 if TYPE_CHECKING:
-    from gst.run import StepContext
+    from gst.context import StepContext
 
 Scalars = Mapping[str, Tensor | float]
 

@@ -16,7 +16,7 @@ from gst.story import Story
 from gst_metrics.nearest_frames import NearestFrames
 
 if TYPE_CHECKING:
-    from gst.run import StepContext
+    from gst.context import StepContext
 
 
 class CopyFrame(Step):

@@ -21,7 +21,7 @@ from gst.steps.chunks import count_stories, frames_in_chunks
 from gst.story import Story
 
 if TYPE_CHECKING:
-    from gst.run import StepContext
+    from gst.context import StepContext
 
 _STORIES_A_COUNT = 256
 
