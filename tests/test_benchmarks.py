@@ -45,7 +45,8 @@ def test_sides_run_in_turns():
 
 def test_ratios_are_taken_round_by_round():
     seconds = {"gst": clock.Spread([1.0, 2.0, 4.0]), "peer": clock.Spread([3.0, 2.0, 8.0])}
-    (ratio,) = compare.ratios(seconds, [("gst", "peer", 1.5)])
+    (ratio,) = compare.ratios(seconds, [("gst", "peer", 1.5), ("gst", "peer", None)])
+    assert ratio.wanted == 1.5
     assert ratio.spread.values == [3.0, 1.0, 2.0]
     assert ratio.spread.median == 2.0
 

@@ -118,8 +118,14 @@ def sampling(size: Size, ours: Mapping[str, Ours], muse: Muse, rounds: int, say:
 
 
 def ratios(seconds: Mapping[str, Spread], pairs: list[tuple[str, str, float | None]]) -> list[Ratio]:
-    """Each pair (faster, slower, wanted) as slower / faster."""
-    return [Ratio(f"{slow} / {fast}", seconds[slow].over(seconds[fast]), wanted) for fast, slow, wanted in pairs]
+    """Each pair (faster, slower, wanted) as slower / faster; a pair that comes twice counts once."""
+    wanted: dict[tuple[str, str], float | None] = {}
+    for fast, slow, least in pairs:
+        known = wanted.get((fast, slow))
+        wanted[fast, slow] = max(known or 0.0, least or 0.0) or None
+    return [
+        Ratio(f"{slow} / {fast}", seconds[slow].over(seconds[fast]), least) for (fast, slow), least in wanted.items()
+    ]
 
 
 def best_precision() -> Literal["fp32", "bf16"]:
