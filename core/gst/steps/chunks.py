@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from torch import Tensor
 
+from gst.artifacts import Pictures
 from gst.errors import UsageError
 from gst.kinds import StorySet
 from gst.pictures import Frames
@@ -70,6 +71,17 @@ def frames_in_chunks(
             frames[start : start + len(stories)] = np.load(part)
     frames.flush()
     return told, frames
+
+
+def as_pictures(data: StorySet, stories: Sequence[Story], frames: Frames, about: dict[str, Any]) -> Pictures:
+    """What `frames_in_chunks` gave, as the artifact that steps hand on; `about` is said in every signature."""
+    return Pictures(
+        ids=[s.id for s in stories],
+        captions=[list(s.captions) for s in stories],
+        frames=frames,
+        source=data.fingerprint(),
+        about=about,
+    )
 
 
 def _write(path: Any, array: Frames) -> None:

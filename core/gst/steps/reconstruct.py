@@ -14,7 +14,7 @@ from gst.batch import collate, to_uint8
 from gst.kinds import Estimate, Step, StorySet, Tokenizer
 from gst.runtime import Runtime
 from gst.signatures import describe, weights_hash
-from gst.steps.chunks import count_stories, frames_in_chunks
+from gst.steps.chunks import as_pictures, count_stories, frames_in_chunks
 from gst.story import Story
 
 if TYPE_CHECKING:
@@ -51,14 +51,8 @@ class Reconstruct(Step):
             size=self.batch_size,
             make=lambda stories: self._reconstruct(context.runtime, stories),
         )
-        pictures = Pictures(
-            ids=[s.id for s in stories],
-            captions=[list(s.captions) for s in stories],
-            frames=frames,
-            source=self.data.fingerprint(),
-            about={"tokenizer": describe(self.tokenizer), "weights": weights_hash(self.tokenizer)},
-        )
-        return {"pictures": pictures}
+        about = {"tokenizer": describe(self.tokenizer), "weights": weights_hash(self.tokenizer)}
+        return {"pictures": as_pictures(self.data, stories, frames, about)}
 
     def probe(self, context: StepContext) -> Estimate:
         """Time of one story, times their number."""

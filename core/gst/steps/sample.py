@@ -13,7 +13,7 @@ from gst.artifacts import Pictures
 from gst.batch import collate
 from gst.kinds import Estimate, Prior, Sampler, Step, StorySet, Tokenizer
 from gst.pipeline import StoryPipeline
-from gst.steps.chunks import count_stories, frames_in_chunks
+from gst.steps.chunks import as_pictures, count_stories, frames_in_chunks
 from gst.story import Story
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class Sample(Step):
             make=lambda stories: self._draw(pipe, stories, context.seed),
         )
         about = {"seed": context.seed, **pipe.signature()}
-        return {"pictures": self._pictures(told, frames, about)}
+        return {"pictures": as_pictures(self.data, told, frames, about)}
 
     def probe(self, context: StepContext) -> Estimate:
         """Time of one story, drawn a second time, times their number."""
@@ -82,18 +82,9 @@ class Sample(Step):
         """Black frames for one micro-batch."""
         stories = [self.data[i] for i in range(min(self.batch_size, count_stories(self.data, self.stories)))]
         shape = (len(stories), self.data.dataset.frames_per_story, 3, *self.data.dataset.frame_size)
-        return {"pictures": self._pictures(stories, np.zeros(shape, np.uint8), {})}
+        return {"pictures": as_pictures(self.data, stories, np.zeros(shape, np.uint8), {})}
 
     def _draw(self, pipe: StoryPipeline, stories: Sequence[Story], seed: int) -> Tensor:
         batch = collate(stories, length=self.data.dataset.frames_per_story)
         condition = pipe.conditioner(batch.ids, batch.captions, batch.frame_mask, batch.characters)
         return pipe.draw(condition, seed)
-
-    def _pictures(self, stories: Sequence[Story], frames: np.ndarray[Any, Any], about: dict[str, Any]) -> Pictures:
-        return Pictures(
-            ids=[s.id for s in stories],
-            captions=[list(s.captions) for s in stories],
-            frames=frames,
-            source=self.data.fingerprint(),
-            about=about,
-        )

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from gst.artifacts import Pictures
 from gst.kinds import Step, StorySet
-from gst.steps.chunks import count_stories, frames_in_chunks
+from gst.steps.chunks import as_pictures, count_stories, frames_in_chunks
 from gst.story import Story
 from gst_metrics.nearest_frames import NearestFrames
 
@@ -60,14 +60,8 @@ class CopyFrame(Step):
             size=self.batch_size,
             make=shift,
         )
-        pictures = Pictures(
-            ids=[s.id for s in stories],
-            captions=[list(s.captions) for s in stories],
-            frames=frames,
-            source=self.data.fingerprint(),
-            about={
-                "baseline": "the real frame before (sees real frames); first frame by nearest caption (TF-IDF cosine)",
-                "train": self.train.fingerprint(),
-            },
-        )
-        return {"pictures": pictures}
+        about = {
+            "baseline": "the real frame before (sees real frames); first frame by nearest caption (TF-IDF cosine)",
+            "train": self.train.fingerprint(),
+        }
+        return {"pictures": as_pictures(self.data, stories, frames, about)}

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from gst.artifacts import Pictures
 from gst.kinds import Step, StorySet
-from gst.steps.chunks import count_stories, frames_in_chunks
+from gst.steps.chunks import as_pictures, count_stories, frames_in_chunks
 from gst.story import Story
 from gst_metrics.nearest_frames import NearestFrames
 
@@ -60,14 +60,8 @@ class Retrieve(Step):
             size=self.batch_size,
             make=find,
         )
-        pictures = Pictures(
-            ids=[s.id for s in stories],
-            captions=[list(s.captions) for s in stories],
-            frames=frames,
-            source=self.data.fingerprint(),
-            about={
-                "baseline": "training frame with the nearest caption (TF-IDF cosine, frame by frame)",
-                "train": self.train.fingerprint(),
-            },
-        )
-        return {"pictures": pictures}
+        about = {
+            "baseline": "training frame with the nearest caption (TF-IDF cosine, frame by frame)",
+            "train": self.train.fingerprint(),
+        }
+        return {"pictures": as_pictures(self.data, stories, frames, about)}

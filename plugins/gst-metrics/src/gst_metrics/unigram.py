@@ -17,7 +17,7 @@ from gst.kinds import Step, StorySet, Tokenizer
 from gst.latents import Latents
 from gst.noise import Noise
 from gst.signatures import describe, weights_hash
-from gst.steps.chunks import count_stories, frames_in_chunks
+from gst.steps.chunks import as_pictures, count_stories, frames_in_chunks
 from gst.story import Story
 
 if TYPE_CHECKING:
@@ -84,20 +84,14 @@ class Unigram(Step):
             size=self.batch_size,
             make=draw,
         )
-        pictures = Pictures(
-            ids=[s.id for s in stories],
-            captions=[list(s.captions) for s in stories],
-            frames=frames,
-            source=self.data.fingerprint(),
-            about={
-                "baseline": "tokens drawn by their frequency at each place of the grid",
-                "seed": context.seed,
-                "tokens": self.tokens.source,
-                "tokenizer": describe(self.tokenizer),
-                "weights": weights_hash(self.tokenizer),
-            },
-        )
-        return {"pictures": pictures}
+        about = {
+            "baseline": "tokens drawn by their frequency at each place of the grid",
+            "seed": context.seed,
+            "tokens": self.tokens.source,
+            "tokenizer": describe(self.tokenizer),
+            "weights": weights_hash(self.tokenizer),
+        }
+        return {"pictures": as_pictures(self.data, stories, frames, about)}
 
 
 def frequencies(tokens: Tokens) -> NDArray[np.float64]:
