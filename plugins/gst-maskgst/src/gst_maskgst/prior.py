@@ -19,7 +19,7 @@ from gst.latents import LatentSpec
 from gst.nn.attention import KeyValue, as_autocast
 from gst.nn.feedforward import Activation
 from gst.nn.story_layers import Captions, FullLayer, LayerShape, SelfLayer, StoryLayer
-from gst_maskgst.embedding import StoryEmbedding
+from gst_maskgst.embedding import StoryEmbedding, Told
 from gst_maskgst.loss import MaskedLoss
 from gst_maskgst.masking import Drops, draw_mask, seeded_dropout, trim
 from gst_maskgst.ranges import Count, NotAll, NotNegative, Positive, Share
@@ -163,7 +163,7 @@ class MaskGST(MaskedPrior):
             `text_sees_image: false`: memory, the keys and values of the told rows in each layer, (B, T, heads, M,
             head_dim), or (B, 1, heads, T * M, head_dim) in sv layers.
         """
-        told = self.embedding.told(condition)
+        told = self._told(condition)
         frames = condition.frame_mask
         state: dict[str, Any] = {
             "rows": told.rows,
@@ -186,6 +186,10 @@ class MaskGST(MaskedPrior):
                     seen = self._seen(state, layer, told.mask)
                     rows = layer(rows, seen, own=own, captions=self._captions(state, i))
         return state
+
+    def _told(self, condition: Condition) -> Told:
+        """The rows that every frame carries besides its image's; models that are told more append theirs."""
+        return self.embedding.told(condition)
 
     def predict(self, state: dict[str, Any], x: Tensor, t: float) -> tuple[Tensor, dict[str, Any]]:
         hidden = self._hidden(state, x)
