@@ -18,6 +18,8 @@ class LatentSpec:
         vocab: number of ids; a dual codebook of two libraries of K is one vocabulary of 2K. 0 for features.
         channels: channels of features. 0 for ids.
         frame_size: (H, W) in pixels of the frames these latents stand for.
+        libraries: codebooks of equal size that the vocabulary is made of, one after the other. Two are a dual codebook:
+            the ids below vocab / 2 show background, the others characters.
     """
 
     kind: Literal["ids", "float"]
@@ -25,6 +27,7 @@ class LatentSpec:
     vocab: int = 0
     channels: int = 0
     frame_size: tuple[int, int] = (64, 64)
+    libraries: int = 1
 
     @property
     def tokens(self) -> int:

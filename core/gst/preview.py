@@ -109,10 +109,9 @@ class Preview:
             condition = self.pipe.conditioner(batch.ids, batch.captions, batch.frame_mask, batch.characters)
             return self.pipe.draw(condition, self.context.seed)
         assert isinstance(self.model, Tokenizer)  # __init__ sees to it
-        assert self.batch.frames is not None  # collate always gives frames
         runtime = self.context.runtime
         with torch.no_grad(), runtime.autocast():
-            frames = self.model.decode(self.model.encode(self.batch.frames.to(runtime.device)))
+            frames = self.model.decode(self.model.encode_stories(self.batch.to(runtime.device)))
         return to_uint8(frames).cpu()
 
     def _keep(self, iteration: int, drawn: Frames) -> None:

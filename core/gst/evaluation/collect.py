@@ -24,7 +24,7 @@ def check_pictures(pictures: Mapping[str, Pictures], data: StorySet) -> int:
     first = next(iter(pictures))
     total = len(pictures[first])
     for name, drawn in pictures.items():
-        if drawn.source != data.fingerprint():
+        if drawn.source != data.source:
             raise DataError(
                 f"pictures '{name}' were made for another split or data set than {data.dataset.use} '{data.name}'",
                 hint="Make them and evaluate them on the same split.",

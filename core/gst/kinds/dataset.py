@@ -58,6 +58,11 @@ class StorySet(Sequence[Story]):
     def fingerprint(self) -> str:
         """sha256 (hex) over everything that decides what this split holds."""
 
+    @property
+    def source(self) -> str:
+        """Fingerprint of the split whose captions and frames these are: its own, unless it only adds to another's."""
+        return self.fingerprint()
+
 
 class Dataset(Component):
     """Stories in named splits.

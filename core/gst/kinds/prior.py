@@ -100,3 +100,17 @@ class MaskedPrior(Prior):
     def mask_id(self) -> int:
         """The id that stands for a masked token: one past the vocabulary."""
         return self.latents.vocab
+
+    def allowed(self, state: Any) -> Tensor | None:
+        """Which ids may be drawn at each place, by what the prior settles before it draws; None (the default): all.
+
+        A sampler asks once, after `begin`, and draws no other id, whatever `predict` gives for it. Under a guidance it
+        asks with the state of the first branch.
+
+        Args:
+            state: from `begin`.
+
+        Returns:
+            bool (B, T, h, w, vocab), at least one id a place, or None.
+        """
+        return None

@@ -79,7 +79,7 @@ def as_pictures(data: StorySet, stories: Sequence[Story], frames: Frames, about:
         ids=[s.id for s in stories],
         captions=[list(s.captions) for s in stories],
         frames=frames,
-        source=data.fingerprint(),
+        source=data.source,
         about=about,
     )
 

@@ -63,8 +63,7 @@ class Reconstruct(Step):
 
     def _reconstruct(self, runtime: Runtime, stories: Sequence[Story]) -> Tensor:
         batch = collate(stories, length=self.data.dataset.frames_per_story)
-        assert batch.frames is not None  # collate always gives frames
         tokenizer = self.tokenizer.to(runtime.device).eval()
         with torch.no_grad(), runtime.autocast():
-            frames = tokenizer.decode(tokenizer.encode(batch.frames.to(runtime.device)))
+            frames = tokenizer.decode(tokenizer.encode_stories(batch.to(runtime.device)))
         return to_uint8(frames).cpu() * batch.frame_mask[:, :, None, None, None]

@@ -87,9 +87,8 @@ class Tokenize(Step):
     def _encode(self, context: StepContext, indices: range) -> dict[str, NDArray[Any]]:
         batch = collate([self.data[i] for i in indices], length=self.data.dataset.frames_per_story)
         tokenizer = self.tokenizer.to(context.runtime.device).eval()
-        assert batch.frames is not None
         with torch.no_grad(), context.runtime.autocast():
-            latents = tokenizer.encode(batch.frames.to(context.runtime.device))
+            latents = tokenizer.encode_stories(batch.to(context.runtime.device))
         data = latents.data.cpu().numpy().astype(_dtype(latents.spec))
         data[~batch.frame_mask.numpy()] = 0
         arrays: dict[str, NDArray[Any]] = {"ids": np.array(batch.ids), "data": data}

@@ -38,6 +38,10 @@ class CachedStorySet(StorySet):
     def fingerprint(self) -> str:
         return self.inner.fingerprint()
 
+    @property
+    def source(self) -> str:
+        return self.inner.source
+
 
 _SETS: dict[str, CachedStorySet] = {}
 
