@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from gst.batch import StoryBatch
 from gst.cast import Cast
+from gst.evaluation.resamples import Resamples
 from gst.latents import Latents, LatentSpec
 
 
@@ -144,17 +145,21 @@ class Table(Artifact):
         rows: one dict a number: "metric", "of" (what was scored), "value", "low" and "high" (95 % interval), "floor",
             "ceiling", "direction", "signature".
         about: what holds for all rows.
+        resamples: the numbers on resampled stories, for paired comparisons; None where there are none.
     """
 
     rows: list[dict[str, Any]]
     about: dict[str, Any] = field(default_factory=dict)
+    resamples: Resamples | None = None
 
     def save(self, folder: Path) -> None:
         (folder / "table.json").write_text(json.dumps({"rows": self.rows, "about": self.about}, indent=1))
+        if self.resamples is not None:
+            self.resamples.save(folder)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        return cls(**json.loads((folder / "table.json").read_text(encoding="utf-8")))
+        return cls(**json.loads((folder / "table.json").read_text(encoding="utf-8")), resamples=Resamples.load(folder))
 
 
 @dataclass

@@ -6,7 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gst.evaluation.bootstrap import intervals
+import numpy as np
+from numpy.typing import NDArray
+
+from gst.evaluation.bootstrap import interval, resampled
 from gst.evaluation.collect import SHUFFLED
 from gst.kinds import Metric
 from gst.kinds.metric import Direction
@@ -45,8 +48,8 @@ def build_rows(
     about: Mapping[str, Any],
     sources: Mapping[str, Any],
     advance: Callable[[], None],
-) -> list[dict[str, Any]]:
-    """One row for every number of every source.
+) -> tuple[list[dict[str, Any]], dict[tuple[str, str], NDArray[np.float64]]]:
+    """One row for every number of every source, and the numbers on resampled stories that intervals come from.
 
     Args:
         meters: source -> the metrics with their rows, as `collect` gives them.
@@ -60,9 +63,10 @@ def build_rows(
 
     Returns:
         rows as in `gst.artifacts.Table`; "way" is how far the value is from floor (0) to ceiling (1), None
-        where there is no way: one of them is missing, or the ceiling is no better than the floor.
+        where there is no way: one of them is missing, or the ceiling is no better than the floor; and
+        (source, number) -> its values on resampled stories.
     """
-    rows = []
+    rows, drawn = [], {}
     for index in range(len(next(iter(meters.values())))):
         values: dict[str, Numbers] = {s: m.compute() for s, row in meters.items() if (m := row[index]) is not None}
         for source, row in meters.items():
@@ -70,7 +74,8 @@ def build_rows(
             if metric is None:
                 continue
             count = resamples if metric.bootstrap is None else min(resamples, metric.bootstrap)
-            spread = intervals(metric, stories, count, seed)
+            spread = resampled(metric, stories, count, seed)
+            drawn.update({(source, name): numbers for name, numbers in spread.items()})
             signature = {
                 **metric.signature(),
                 "pictures": sources[source],
@@ -82,7 +87,7 @@ def build_rows(
                     end: values[at].get(name) if at in values else None
                     for end, at in (("floor", bounds.floor_of(metric)), ("ceiling", bounds.ceiling_of(metric)))
                 }
-                low, high = spread.get(name, (None, None))
+                low, high = interval(spread[name]) if name in spread else (None, None)
                 rows.append(
                     {
                         "metric": name,
@@ -98,7 +103,7 @@ def build_rows(
                 )
             advance()
     order = list(dict.fromkeys(row["metric"] for row in rows))
-    return sorted(rows, key=lambda row: order.index(row["metric"]))
+    return sorted(rows, key=lambda row: order.index(row["metric"])), drawn
 
 
 def _way(value: float, floor: float | None, ceiling: float | None, direction: Direction) -> float | None:

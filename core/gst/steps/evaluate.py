@@ -10,6 +10,7 @@ import gst
 from gst.artifacts import Pictures, Table
 from gst.evaluation.bootstrap import intervals
 from gst.evaluation.collect import REAL, SHUFFLED, check_pictures, collect
+from gst.evaluation.resamples import Resamples, draws_hash
 from gst.evaluation.rows import Bounds, build_rows
 from gst.kinds import Estimate, Metric, Step, StorySet
 from gst.training.source import cached
@@ -27,7 +28,8 @@ class Evaluate(Step):
     Every number is given for each source of pictures, for the real frames ("real"), and, where a metric's floor is
     "shuffled", for the real frames of another story of the split. It comes with a 95 % bootstrap interval over stories,
     its floor and ceiling where they mean something, how far it is on the way between them, and a signature of all that
-    decides it.
+    decides it. The numbers on the resampled stories stay with the table, so that `gst compare` can pair evaluations of
+    the same stories.
 
     Args:
         data: the split.
@@ -98,7 +100,7 @@ class Evaluate(Step):
         }
         numbers = sum(metric is not None for row in meters.values() for metric in row)
         with context.progress.task(f"{context.name}: intervals", numbers) as task:
-            rows = build_rows(
+            rows, drawn = build_rows(
                 meters,
                 self.bounds,
                 stories=total,
@@ -110,7 +112,13 @@ class Evaluate(Step):
             )
         first = next(iter(self.pictures))
         context.tracker.log(0, {row["metric"]: row["value"] for row in rows if row["of"] == first})
-        return {"table": Table(rows, {**about, "ceiling": self.bounds.ceiling, "unigram": self.bounds.unigram})}
+        kept = Resamples(
+            tuple(self.pictures[first].ids),
+            draws_hash(total, _SEED),
+            {key: values for key, values in drawn.items() if key[0] in self.pictures},
+        )
+        about = {**about, "ceiling": self.bounds.ceiling, "unigram": self.bounds.unigram}
+        return {"table": Table(rows, about, kept)}
 
     def probe(self, context: StepContext) -> Estimate:
         """Time for a few stories, and for one resample of each metric, scaled up to the split."""
