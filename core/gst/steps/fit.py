@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from gst.artifacts import Tokens
 from gst.kinds import Step, StorySet, TextEncoder
 from gst.recipe.blueprint import built
-from gst.training.source import captions_of
+from gst.training.conditions import captions_of
 
 if TYPE_CHECKING:
     from gst.context import StepContext

@@ -1,30 +1,28 @@
-"""Where training batches come from: a split of stories, or tokens, with conditions made once up front."""
+"""Where training batches come from: a split of stories, or tokens."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from gst.artifacts import Tokens
 from gst.batch import StoryBatch, collate
-from gst.condition import Condition, Text
 from gst.conditioner import Conditioner
 from gst.errors import DataError
 from gst.kinds.dataset import StorySet
 from gst.latents import Latents
 from gst.story import Story
+from gst.training.alternatives import Alternatives
 from gst.training.cache import cached
+from gst.training.conditions import Conditions, captions_of
 from gst.training.order import Order
 
 __all__ = ["StorySource", "Unit", "cached"]
 
 Unit = Literal["story", "frame"]
-_CHUNK = 64
 
 
 class StorySource:
@@ -40,6 +38,7 @@ class StorySource:
         unit: "frame" makes every single frame an example, a story with T = 1: a batch is then mixed over more stories.
         conditioner: makes what the model is told; None leaves `StoryBatch.condition` empty.
         stories: how many stories to use, from the start; all by default.
+        alternatives: captions that the model is told now and then instead of a story's own.
     """
 
     def __init__(
@@ -51,13 +50,14 @@ class StorySource:
         unit: Unit = "story",
         conditioner: Conditioner | None = None,
         stories: int | None = None,
+        alternatives: Alternatives | None = None,
     ) -> None:
         self.stories = len(data) if stories is None else min(stories, len(data))
         if self.stories == 0:
             raise DataError("there is no story to train on: the split is empty")
         self.data = data if isinstance(data, Tokens) else cached(data)
         self.batch_size, self.seed, self.unit = batch_size, seed, unit
-        self.conditions = None if conditioner is None else Conditions(conditioner, self.data, self.stories)
+        self.conditions = None if conditioner is None else Conditions(conditioner, self.data, alternatives)
         self._orders: dict[str, Order] = {}
         self._starts: np.ndarray[tuple[int], np.dtype[np.int64]] | None = None
 
@@ -68,15 +68,23 @@ class StorySource:
             count = self.stories if unit == "story" else int(self._frame_starts()[-1])
             self._orders[stream] = Order(count, self.seed, stream)
         size = self.batch_size // parts
-        picked = self._orders[stream].take(step * self.batch_size + part * size, size)
+        order, first = self._orders[stream], step * self.batch_size + part * size
+        picked = order.take(first, size)
+        epochs = [position // order.count for position in range(first, first + size)]
         if unit == "story":
-            return self.of(picked)
+            return self.of(picked, epochs=epochs)
         starts = self._frame_starts()
         stories = [int(np.searchsorted(starts, p, side="right")) - 1 for p in picked]
-        return self.of(stories, [p - int(starts[s]) for p, s in zip(picked, stories, strict=True)])
+        return self.of(stories, [p - int(starts[s]) for p, s in zip(picked, stories, strict=True)], epochs)
 
-    def of(self, stories: Sequence[int], frames: Sequence[int] | None = None) -> StoryBatch:
-        """The stories at these indices, or one frame of each as a story with T = 1."""
+    def of(
+        self, stories: Sequence[int], frames: Sequence[int] | None = None, epochs: Sequence[int] | None = None
+    ) -> StoryBatch:
+        """The stories at these indices, or one frame of each as a story with T = 1.
+
+        `epochs`, one an example, decide which captions are told where there are alternatives; without them it is the
+        stories' own.
+        """
         if isinstance(self.data, Tokens):
             batch = self.data.batch(stories)
             if frames is not None:
@@ -86,7 +94,7 @@ class StorySource:
         else:
             batch = collate([frame_of(self.data[i], t) for i, t in zip(stories, frames, strict=True)])
         if self.conditions is not None:
-            batch.condition = self.conditions.of(batch, stories, frames)
+            self.conditions.tell(batch, stories, frames, epochs)
         return batch
 
     def _frame_starts(self) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
@@ -94,60 +102,6 @@ class StorySource:
             lengths = [len(captions_of(self.data, i)) for i in range(self.stories)]
             self._starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
         return self._starts
-
-
-class Conditions:
-    """What the model is told of every story of a source: captions encoded and characters resolved once.
-
-    Stories are handled in chunks that never change, when one of a chunk is first needed, so that the numbers of an
-    encoder that depend on what shares its batch are the same in every run.
-    """
-
-    def __init__(self, conditioner: Conditioner, data: StorySet | Tokens, stories: int) -> None:
-        self.data, self.stories = data, stories
-        self.frames = data.data.shape[1] if isinstance(data, Tokens) else data.dataset.frames_per_story
-        self.labels = conditioner.characters_from == "labels"
-        self.conditioner = replace(conditioner, characters_from="none") if self.labels else conditioner
-        self._chunks: dict[int, Condition] = {}
-
-    def _chunk(self, number: int) -> Condition:
-        if number not in self._chunks:
-            first = number * _CHUNK
-            captions = [captions_of(self.data, i) for i in range(first, min(first + _CHUNK, self.stories))]
-            padded = [[*c, *[""] * (self.frames - len(c))] for c in captions]
-            mask = torch.tensor([[t < len(c) for t in range(self.frames)] for c in captions])
-            self._chunks[number] = self.conditioner([""] * len(captions), padded, mask)
-        return self._chunks[number]
-
-    def of(self, batch: StoryBatch, stories: Sequence[int], frames: Sequence[int] | None) -> Condition:
-        """The condition of a batch made of these stories (or of these frames of them)."""
-        chunks = [self._chunk(i // _CHUNK) for i in stories]
-        length = batch.frame_mask.shape[1]
-
-        def pick(arrays: Sequence[Tensor]) -> Tensor:
-            rows = [array[i % _CHUNK] for array, i in zip(arrays, stories, strict=True)]
-            if frames is None:
-                return torch.stack([row[:length] for row in rows])
-            return torch.stack([row[t : t + 1] for row, t in zip(rows, frames, strict=True)])
-
-        if self.labels and batch.characters is None:
-            raise DataError(
-                "characters_from: labels needs a data set with character labels; this one has none",
-                hint="Use characters_from: captions.",
-            )
-        text = [c.text for c in chunks if c.text is not None]
-        told = [c.characters for c in chunks if c.characters is not None]
-        return Condition(
-            ids=batch.ids,
-            frame_mask=batch.frame_mask,
-            text=Text(pick([t.data for t in text]), pick([t.mask for t in text])) if text else None,
-            characters=batch.characters if self.labels else pick(told) if told else None,
-        )
-
-
-def captions_of(data: StorySet | Tokens, index: int) -> Sequence[str]:
-    """The captions of one story."""
-    return data.captions[index] if isinstance(data, Tokens) else data.captions(index)
 
 
 def frame_of(story: Story, t: int) -> Story:
