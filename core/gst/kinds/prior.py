@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from torch import Tensor
@@ -27,7 +28,9 @@ class Prior(Trainable):
         order: "story" where all frames are drawn together, "frame" where each waits for the one before.
         latents: the spec of the latents it models.
         max_frames: frames of the longest story it can draw, None for any.
-        conditioner: how captions became conditions when it was trained; set by the training step and saved with it.
+        takes_given: names of the other stages' latents that it needs (`Condition.given`). The training step fills a
+            bound argument of each name with the spec of those latents.
+        conditioner: how captions became conditions when it was trained; saved with it.
     """
 
     kind: ClassVar[str] = "prior"
@@ -35,12 +38,22 @@ class Prior(Trainable):
     order: ClassVar[Literal["story", "frame"]] = "story"
     latents: LatentSpec
     max_frames: int | None = None
-    conditioner: Conditioner | None = None
+    takes_given: ClassVar[tuple[str, ...]] = ()
+
+    def tell(self, conditioner: Conditioner) -> None:
+        """Captions as the training step says, and characters where the prior takes them."""
+        self.conditioner = conditioner if self.takes_characters else replace(conditioner, characters_from="none")
 
     @property
     def takes_characters(self) -> bool:
         """Whether `Condition.characters` changes its predictions."""
         return False
+
+    @property
+    def sees_frames(self) -> bool:
+        """Whether a prediction for one frame depends on the latents of the others. Where it does not, frames that are
+        given change nothing in those that are drawn."""
+        return True
 
     @property
     def drops(self) -> dict[Drop, float]:

@@ -6,6 +6,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +14,9 @@ from torch import Tensor, nn
 from gst.batch import StoryBatch
 from gst.component import Component
 from gst.errors import CheckpointError
+
+if TYPE_CHECKING:
+    from gst.conditioner import Conditioner
 
 
 @dataclass(frozen=True)
@@ -35,10 +39,26 @@ class Phase:
 
 
 class Trainable(Component, nn.Module):
-    """A module that the training step can train."""
+    """A module that the training step can train.
+
+    Trainables nest: one among the options of another, kept as a submodule, is trained in that one's phases, and is
+    saved as an option with its own weights (see `learned`).
+
+    Attributes:
+        conditioner: how captions become what the model is told; None for models that are told nothing. Set by `tell`.
+    """
+
+    conditioner: Conditioner | None = None
 
     def __init__(self) -> None:
         super().__init__()
+
+    def tell(self, conditioner: Conditioner) -> None:
+        """Called before training with how the training step would tell a model of captions and characters.
+
+        What the model sets `conditioner` to here is what makes the `condition` of its batches. Default: it is told
+        nothing.
+        """
 
     def phases(self) -> Sequence[Phase]:
         """Default: one phase, "main", with every parameter that wants a gradient."""
@@ -76,10 +96,15 @@ class Trainable(Component, nn.Module):
             if parameter.ndim == 2
         ]
 
+    def learned(self) -> nn.Module:
+        """The module whose weights `save_state` writes. Default: the whole model. What holds another component as a
+        submodule gives the rest of it here, since that one is saved with the options."""
+        return self
+
     def save_state(self, folder: Path) -> None:
         from safetensors.torch import save_model
 
-        save_model(self, str(folder / "model.safetensors"))
+        save_model(self.learned(), str(folder / "model.safetensors"))
 
     def load_state(self, folder: Path) -> None:
         from safetensors import SafetensorError
@@ -87,7 +112,7 @@ class Trainable(Component, nn.Module):
 
         path = folder / "model.safetensors"
         try:
-            load_model(self, str(path))
+            load_model(self.learned(), str(path))
         except FileNotFoundError as error:
             raise CheckpointError(f"there are no weights at {path}") from error
         except (RuntimeError, SafetensorError) as error:

@@ -13,7 +13,7 @@ from gst.artifacts import Tokens
 from gst.cast import Cast
 from gst.conditioner import CharactersFrom, Conditioner, Resolve
 from gst.errors import UsageError
-from gst.kinds import Estimate, Prior, Sampler, Step, StorySet, TextEncoder, Tokenizer, Trainable
+from gst.kinds import Estimate, Sampler, Step, StorySet, TextEncoder, Tokenizer, Trainable
 from gst.preview import Preview
 from gst.recipe.blueprint import Blueprint
 from gst.training.loop import Training, train
@@ -187,9 +187,7 @@ class Train(Step):
         model = given.build(**self._bound()) if isinstance(given, Blueprint) else copy.deepcopy(given)
         if not isinstance(model, Trainable):
             raise UsageError(f"{model.kind} '{model.use}' cannot be trained")
-        if isinstance(model, Prior):
-            told = self.characters_from if model.takes_characters else "none"
-            model.conditioner = Conditioner(self.text, self._cast, told, self.resolve)
+        model.tell(Conditioner(self.text, self._cast, self.characters_from, self.resolve))
         return model
 
     def _bound(self) -> dict[str, Any]:
@@ -208,6 +206,6 @@ class Train(Step):
             batch_size=self.batch_size,
             seed=seed,
             unit=self.unit,
-            conditioner=model.conditioner if isinstance(model, Prior) else None,
+            conditioner=model.conditioner,
             stories=stories,
         )
