@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from gst.errors import UsageError
 from gst.kinds import Prior, Sampler
 
@@ -25,4 +27,36 @@ def check_sampler(prior: Prior, sampler: Sampler) -> None:
             raise UsageError(
                 f"guidance '{guidance.use}' asks prior '{prior.use}' to do without {drop}, which it never learned",
                 hint=f"It learned to do without: {', '.join(learned) or 'nothing'}.",
+            )
+
+
+def check_keeps(sampler: Sampler) -> None:
+    """Raise `UsageError` where this sampler cannot keep what is there, so that nothing can be continued or redrawn."""
+    if not sampler.keeps:
+        raise UsageError(
+            f"sampler '{sampler.use}' cannot keep parts of a story: nothing can be continued or drawn again with it",
+            hint="Samplers of masked priors can.",
+        )
+
+
+def check_given(prior: Prior, names: Iterable[str], *, complete: bool = False) -> None:
+    """Raise `UsageError` where these are not the other stages' latents that this prior draws on.
+
+    Args:
+        prior: the prior.
+        names: what it is given.
+        complete: whether all that it needs must be there.
+    """
+    names = tuple(names)
+    takes = ", ".join(prior.takes_given) or "nothing"
+    for name in names:
+        if name not in prior.takes_given:
+            raise UsageError(
+                f"prior '{prior.use}' is given '{name}', of which it knows nothing", hint=f"It takes: {takes}."
+            )
+    for name in prior.takes_given:
+        if complete and name not in names:
+            raise UsageError(
+                f"prior '{prior.use}' draws on another stage's latents, '{name}', which it is not given",
+                hint=f"Give them where it is trained and where it draws, as `given: {{{name}: $step.tokens}}`.",
             )

@@ -23,11 +23,14 @@ class Noise:
         ids: the stories' ids.
         frames: T.
         device: where the tensors are put; the numbers are drawn on the CPU and are the same on every device.
+        stage: keeps several models that draw the same stories one after the other apart; "" for the first.
     """
 
-    def __init__(self, seed: int, ids: Sequence[str], frames: int, device: torch.device | str = "cpu") -> None:
+    def __init__(
+        self, seed: int, ids: Sequence[str], frames: int, device: torch.device | str = "cpu", *, stage: str = ""
+    ) -> None:
         self.seed, self.ids, self.frames, self.device = seed, tuple(ids), frames, device
-        self._keys = [[_key(seed, story, frame) for frame in range(frames)] for story in self.ids]
+        self._keys = [[_key(seed, story, frame, stage) for frame in range(frames)] for story in self.ids]
 
     def uniform(self, shape: tuple[int, ...], *, step: int, name: str) -> Tensor:
         """float32 (B, T, *shape) in [0, 1). `name` keeps several draws of one step apart."""
@@ -52,6 +55,7 @@ class Noise:
         return torch.from_numpy(out).to(self.device)
 
 
-def _key(seed: int, story: str, frame: int) -> int:
-    digest = hashlib.blake2b(f"{seed}\0{story}\0{frame}".encode(), digest_size=16).digest()
+def _key(seed: int, story: str, frame: int, stage: str) -> int:
+    parts = [str(seed), story, str(frame), *([stage] if stage else [])]
+    digest = hashlib.blake2b("\0".join(parts).encode(), digest_size=16).digest()
     return int.from_bytes(digest, "little")

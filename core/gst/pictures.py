@@ -64,22 +64,34 @@ def column(pictures: Sequence[Image.Image]) -> Image.Image:
     return page
 
 
-def png_bytes(picture: Image.Image | Frames, about: Mapping[str, Any] | None = None) -> bytes:
-    """A PNG. `about` is written into it as text, so that a picture tells how it was drawn."""
+def png_bytes(
+    picture: Image.Image | Frames,
+    about: Mapping[str, Any] | None = None,
+    private: Mapping[bytes, bytes] | None = None,
+) -> bytes:
+    """A PNG. `about` is written into it as text, so that a picture tells how it was drawn; `private` as private chunks,
+    by their names of four letters."""
     image = picture if isinstance(picture, Image.Image) else to_image(picture)
     info = PngImagePlugin.PngInfo()
     for key, value in (about or {}).items():
         info.add_itxt(key, str(value).encode("utf-8", "replace").decode("utf-8"))
+    for name, data in (private or {}).items():
+        info.add(name, data)
     buffer = io.BytesIO()
     image.save(buffer, "PNG", pnginfo=info)
     return buffer.getvalue()
 
 
-def write_png(path: Path, picture: Image.Image | Frames, about: Mapping[str, Any] | None = None) -> None:
-    """Write a PNG, whole or not at all. Raises `StoreError` where `path` cannot be written."""
+def write_png(
+    path: Path,
+    picture: Image.Image | Frames,
+    about: Mapping[str, Any] | None = None,
+    private: Mapping[bytes, bytes] | None = None,
+) -> None:
+    """Write a PNG as `png_bytes` makes it, whole or not at all. Raises `StoreError` where `path` cannot be written."""
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        partial.write_bytes(png_bytes(picture, about))
+        partial.write_bytes(png_bytes(picture, about, private))
         os.replace(partial, path)
     except OSError as error:
         with contextlib.suppress(OSError):

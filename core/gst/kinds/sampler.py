@@ -19,10 +19,13 @@ class Sampler(Component):
 
     Attributes:
         families: the families of prior it can draw from; `gst check` refuses others.
+        keeps: whether it honours `known` and `keep`. With one that cannot, and says so, stories are neither continued
+            nor drawn again in part.
     """
 
     kind: ClassVar[str] = "sampler"
     families: ClassVar[tuple[Family, ...]]
+    keeps: ClassVar[bool] = True
 
     @abstractmethod
     def sample(
@@ -40,6 +43,6 @@ class Sampler(Component):
             prior: in eval mode.
             condition: what the model is told.
             noise: the only source of randomness.
-            known: latents of which some are kept as they are.
-            keep: bool (B, T, h, w), which of `known` to keep.
+            known: latents of which some are kept as they are, to the bit, and seen while the others are drawn.
+            keep: bool (B, T, h, w), which of `known` to keep; not all of a story need be, and none of some may be.
         """

@@ -29,6 +29,7 @@ class ToySampler(Sampler):
     """
 
     families = ("masked",)
+    keeps = False
 
     def __init__(self, *, steps: int = 2, guidance: Guidance | None = None) -> None:
         self.steps, self.guidance = steps, guidance
