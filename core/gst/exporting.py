@@ -41,7 +41,7 @@ def export(pipe: StoryPipeline, folder: str | Path, *, dtype: Literal["bf16"] | 
         partial.mkdir(parents=True)
         save_component(pipe.tokenizer, partial / "tokenizer", dtype=dtype)
         save_component(pipe.prior, partial / "prior", dtype=dtype)
-        save_component(pipe.sampler, partial / "sampler")
+        save_component(pipe.sampler, partial / "sampler", dtype=dtype)
         about = {
             "format": FORMAT,
             "places": pipe.places,

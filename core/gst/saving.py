@@ -25,7 +25,7 @@ from gst.component import Component
 from gst.condition import TextSpec
 from gst.conditioner import Conditioner
 from gst.errors import CheckpointError, PluginError, UsageError
-from gst.kinds import Prior, TextEncoder
+from gst.kinds import Prior, TextEncoder, Trainable
 from gst.latents import LatentSpec
 from gst.plugins import registry
 
@@ -86,11 +86,13 @@ def _write(component: Component, folder: Path) -> None:
         )
     entry = registry().get(component.kind, component.use)
     nested: dict[str, Component] = {}
+    unneeded = component.training_only if isinstance(component, Trainable) else ()
+    options = {name: None if name in unneeded else value for name, value in component.options.items()}
     about = {
         "format": FORMAT,
         "kind": component.kind,
         "use": component.use,
-        "options": {name: _plain(value, name, nested) for name, value in component.options.items()},
+        "options": {name: _plain(value, name, nested) for name, value in options.items()},
         "bound": {name: _plain(value, name, nested) for name, value in component.bound.items()},
         "dist": entry.dist,
         "version": entry.version,

@@ -32,7 +32,8 @@ class Step(Component):
     an artifact are its inputs.
 
     A port that has the name of an option which takes a component hands on that very component, trained: `train` takes
-    `model` and gives `model`. `gst check` follows it to know of which family `$train.model` is.
+    `model` and gives `model`. `gst check` follows it to know of which family `$train.model` is. A port of another name
+    may have that of an option inside such a component, and then hands on what stands there.
 
     Attributes:
         outputs: port name -> artifact class, or the kind of component it gives.

@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -46,8 +46,11 @@ class Trainable(Component, nn.Module):
 
     Attributes:
         conditioner: how captions become what the model is told; None for models that are told nothing. Set by `tell`.
+        training_only: options that take a trained component of which only this one's training has need (a teacher). It
+            is saved without them: they default to None, and are None when it is loaded.
     """
 
+    training_only: ClassVar[tuple[str, ...]] = ()
     conditioner: Conditioner | None = None
 
     def __init__(self) -> None:

@@ -130,7 +130,8 @@ def _check_split(where: str, ref: Ref, dataset: Component | None, report: Report
 
 
 def _check_untrained(recipe: Recipe, spec: Spec, report: Report) -> None:
-    """A component is taken untrained only by the step that trains it (the one with a port of the option's name)."""
+    """A component is taken untrained only by the step that trains it (the one with a port of the option's name), or by
+    a trainable that it is trained with."""
     outputs = getattr(spec.cls, "outputs", {})
     for below, part in spec.parts():
         inner = recipe.target(part)
@@ -142,7 +143,8 @@ def _check_untrained(recipe: Recipe, spec: Spec, report: Report) -> None:
             for port in getattr(step.cls, "outputs", {})
             if isinstance(part, Ref) and step.options.get(port) == part
         ]
-        if trained and not issubclass(spec.cls, Trainable):
+        nests = issubclass(spec.cls, Trainable) and below not in spec.cls.training_only
+        if trained and not nests:
             report(f"{spec.where}.{below}", f"{part} is untrained here; trained it is {' or '.join(trained)}")
 
 

@@ -122,12 +122,18 @@ class Recipe:
         return self.components[ref.name] if ref.to == "component" else None
 
     def origin(self, ref: Ref | Spec) -> Spec | None:
-        """The component that `ref` leads to, trained or not: `$train.model` leads to what `train` trained."""
+        """The component that `ref` leads to, trained or not: `$train.model` leads to what `train` trained.
+
+        A port that has no option of its name leads to what has that name among the options of a component that the step
+        was given: `$separate.prior` to the prior inside the critic that `separate` takes apart.
+        """
         for _ in range(len(self.steps) + 1):
             if isinstance(ref, Spec) or ref.to != "port":
                 return self.target(ref)
-            trained = self.steps[ref.name].options.get(str(ref.port))
-            if not isinstance(trained, Ref | Spec):
+            given, port = self.steps[ref.name].options, str(ref.port)
+            inside = [] if port in given else [self.origin(v) for v in given.values() if isinstance(v, Ref | Spec)]
+            found = [options[port] for options in (given, *(s.options for s in inside if s)) if port in options]
+            if not found or not isinstance(found[0], Ref | Spec):
                 return None
-            ref = trained
+            ref = found[0]
         return None
