@@ -17,6 +17,7 @@ from gst.kinds import Phase
 from gst.nn.discriminator import PatchDiscriminator
 from gst_vq.adversarial import adaptive_weight, hinge_discriminator, hinge_generator
 from gst_vq.blocks import Norm
+from gst_vq.codebook import Quantized
 from gst_vq.vqvae import VQVAE
 
 
@@ -122,16 +123,19 @@ class VQGAN(VQVAE):
         self.discriminator = PatchDiscriminator(3, disc_width, disc_layers, disc_norm) if disc_weight else None
 
     def phases(self) -> Sequence[Phase]:
-        generator = Phase("generator", [p for p in self.autoencoder.parameters() if p.requires_grad])
-        if self.discriminator is None:
-            return [generator]
-        return [generator, Phase("discriminator", list(self.discriminator.parameters()), start=self.disc_start)]
+        judge = [] if self.discriminator is None else list(self.discriminator.parameters())
+        theirs = {id(p) for p in judge}
+        generator = Phase("generator", [p for p in self.parameters() if p.requires_grad and id(p) not in theirs])
+        return [generator, Phase("discriminator", judge, start=self.disc_start)] if judge else [generator]
 
     def loss(self, batch: StoryBatch, phase: str, step: int, generator: torch.Generator) -> dict[str, Tensor]:
-        frames = self.valid_frames(batch)
         if phase == "discriminator":
-            return self._discriminator_loss(frames)
-        drawn, quantized = self.autoencoder(frames, generator)
+            return self.discriminator_loss(batch)
+        drawn, quantized = self.rebuild(batch, generator)
+        return self.generator_loss(self.valid_frames(batch), drawn, quantized, step)
+
+    def generator_loss(self, frames: Tensor, drawn: Tensor, quantized: Quantized, step: int) -> dict[str, Tensor]:
+        """The loss of phase "generator", for frames (N, 3, H, W) and what was `drawn` from their codes."""
         loss, parts = self.pixel_loss(drawn, frames)
         if self._perceptual_loss is not None:
             perceptual = self._perceptual_loss(drawn, frames)
@@ -146,10 +150,12 @@ class VQGAN(VQVAE):
                 loss = loss + self.disc_weight * balance * adversarial
         return {"loss": loss + quantized.loss, **parts, "commitment": quantized.commitment.detach()}
 
-    def _discriminator_loss(self, frames: Tensor) -> dict[str, Tensor]:
+    def discriminator_loss(self, batch: StoryBatch) -> dict[str, Tensor]:
+        """The loss of phase "discriminator"."""
         assert self.discriminator is not None
+        frames = self.valid_frames(batch)
         with torch.no_grad():
-            drawn = self.autoencoder.decode(self.autoencoder.encode(frames))
+            drawn = self.autoencoder.decode(self.valid_ids(batch))
         real, fake = self.discriminator(frames).float(), self.discriminator(drawn).float()
         return {
             "loss": hinge_discriminator(real, fake),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Literal
 
 import torch
@@ -15,7 +17,9 @@ from gst.kinds import Tokenizer
 from gst.latents import Latents, LatentSpec
 from gst_vq.autoencoder import Autoencoder
 from gst_vq.blocks import Norm
+from gst_vq.codebook import Codebook, Quantized
 from gst_vq.decoder import Decoder
+from gst_vq.dual_codebook import DualCodebook
 from gst_vq.ema_codebook import EMACodebook
 from gst_vq.encoder import Encoder
 from gst_vq.gradient_codebook import GradientCodebook
@@ -88,17 +92,24 @@ class VQVAE(Tokenizer):
             norm=norm,
         )
         kind = EMACodebook if codebook == "ema" else GradientCodebook
-        book = kind(
-            size=codebook_size,
-            dim=code_dim,
-            beta=beta,
-            cosine=cosine,
-            init=init,
-            decay=decay,
-            revive_below=revive_below,
+        book = self.quantizer(
+            partial(
+                kind,
+                size=codebook_size,
+                dim=code_dim,
+                beta=beta,
+                cosine=cosine,
+                init=init,
+                decay=decay,
+                revive_below=revive_below,
+            )
         )
         self.autoencoder = Autoencoder(Encoder(shape, code_dim), book, Decoder(shape, code_dim))
         self.frame_size, self.grid, self.l1, self.l2 = frame_size, shape.grid, l1, l2
+
+    def quantizer(self, make: Callable[[], Codebook]) -> Codebook | DualCodebook:
+        """What the encoder's grid is quantised with; `make` gives a codebook as the options say. Called once."""
+        return make()
 
     @property
     def spec(self) -> LatentSpec:
@@ -106,7 +117,7 @@ class VQVAE(Tokenizer):
 
     def loss(self, batch: StoryBatch, phase: str, step: int, generator: torch.Generator) -> dict[str, Tensor]:
         frames = self.valid_frames(batch)
-        drawn, quantized = self.autoencoder(frames, generator)
+        drawn, quantized = self.rebuild(batch, generator)
         pixels, parts = self.pixel_loss(drawn, frames)
         return {"loss": pixels + quantized.loss, **parts, "commitment": quantized.commitment}
 
@@ -116,13 +127,17 @@ class VQVAE(Tokenizer):
 
     @torch.no_grad()
     def encode(self, frames: Tensor) -> Latents:
+        self.check_size(frames)
+        ids = self.autoencoder.encode(frames.flatten(0, 1))
+        return Latents(ids.view(*frames.shape[:2], *self.grid), self.spec)
+
+    def check_size(self, frames: Tensor) -> None:
+        """Raise `DataError` for frames (..., H, W) of another size than this tokenizer was built for."""
         if tuple(frames.shape[-2:]) != tuple(self.frame_size):
             raise DataError(
                 f"these frames are {frames.shape[-2]} x {frames.shape[-1]} pixels; "
                 f"this tokenizer was built for {self.frame_size[0]} x {self.frame_size[1]}"
             )
-        ids = self.autoencoder.encode(frames.flatten(0, 1))
-        return Latents(ids.view(*frames.shape[:2], *self.grid), self.spec)
 
     @torch.no_grad()
     def decode(self, latents: Latents) -> Tensor:
@@ -132,6 +147,15 @@ class VQVAE(Tokenizer):
     def embed(self, ids: Tensor) -> Tensor:
         """int64 (...) -> the codebook's vectors (..., code_dim)."""
         return self.autoencoder.codebook.embed(ids)
+
+    def rebuild(self, batch: StoryBatch, generator: torch.Generator) -> tuple[Tensor, Quantized]:
+        """The valid frames of a batch through the codebook and back, not clipped, for training; and their codes."""
+        drawn, quantized = self.autoencoder(self.valid_frames(batch), generator)
+        return drawn, quantized
+
+    def valid_ids(self, batch: StoryBatch) -> Tensor:
+        """The ids (N, h, w) of the valid frames of a batch; nothing learns from it."""
+        return self.autoencoder.encode(self.valid_frames(batch))
 
     def valid_frames(self, batch: StoryBatch) -> Tensor:
         """The frames (N, 3, H, W) of a batch, padding left out."""
