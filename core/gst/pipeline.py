@@ -86,13 +86,15 @@ class StoryPipeline:
     def signature(self) -> dict[str, Any]:
         """What decides its pictures besides captions and seed."""
         guidance = self.sampler.options.get("guidance")
+        learned = {name: part for name, part in self.sampler.options.items() if isinstance(part, Trainable)}
+        learned = {"prior": self.prior, "tokenizer": self.tokenizer, **learned}
         return {
             "prior": self.prior.use,
             "tokenizer": self.tokenizer.use,
             "sampler": describe(self.sampler),
             "guidance": None if guidance is None else describe(guidance),
             "characters_from": self.conditioner.describe(),
-            "weights": {"prior": weights_hash(self.prior), "tokenizer": weights_hash(self.tokenizer)},
+            "weights": {name: weights_hash(part) for name, part in learned.items()},
             "precision": self.runtime.precision,
             **({"given": {name: stage.signature() for name, stage in self.given.items()}} if self.given else {}),
         }
