@@ -42,6 +42,13 @@ class Guided:
             predictions.update(zip(members, self._run([branches[i] for i in members], x, t), strict=True))
         return self.guidance.combine([predictions[i] for i in range(len(branches))], [b.weight for b in branches])
 
+    def first_state(self) -> Any:
+        """The prior's state for the first branch, once something was predicted.
+
+        Its group's other branches may share the state; the first branch's stories come first in it.
+        """
+        return next(iter(self._states.values()))
+
     def _run(self, group: list[Branch], x: Tensor, t: float) -> list[Tensor]:
         key = tuple(branch.name for branch in group)
         if key not in self._states:
