@@ -29,7 +29,7 @@ def measure(side: str, task: str, mode: str, size: Size) -> dict[str, int]:
     """Build one side in this process, and take two steps."""
     if side == "gst":
         import gst_maskgst.prior
-        import gst_maskgst.sampler  # noqa: F401
+        import gst_maskgst.samplers.maskgit  # noqa: F401
 
         from .ours import Ours as Side
     else:

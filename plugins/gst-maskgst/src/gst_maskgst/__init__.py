@@ -11,7 +11,42 @@ from gst import hookimpl
 def gst_register(registry: Any) -> None:
     registry.add("text", "bpe", "gst_maskgst.bpe:Bpe", summary="Byte-pair encoding learned from the captions")
     registry.add("prior", "maskgst", "gst_maskgst.prior:MaskGST", summary="Masked generative story transformer")
-    registry.add("sampler", "maskgit", "gst_maskgst.sampler:MaskGit", summary="Parallel decoding of masked tokens")
+    registry.add(
+        "prior",
+        "maskgst-textfirst",
+        "gst_maskgst.textfirst:MaskGSTTextFirst",
+        summary="MaskGST whose captions do not see the image, so that they are read once a story",
+    )
+    registry.add(
+        "sampler",
+        "maskgit",
+        "gst_maskgst.samplers.maskgit:MaskGit",
+        summary="Parallel decoding, the most confident tokens first, or those that a critic takes for real",
+    )
+    registry.add(
+        "sampler",
+        "random",
+        "gst_maskgst.samplers.random:RandomOrder",
+        summary="Parallel decoding in a random order",
+    )
+    registry.add(
+        "sampler",
+        "halton",
+        "gst_maskgst.samplers.halton:Halton",
+        summary="Parallel decoding, spread over the frame by the Halton sequence",
+    )
+    registry.add(
+        "sampler",
+        "entropy",
+        "gst_maskgst.samplers.entropy:EntropyOrder",
+        summary="Parallel decoding, where the prediction has least entropy first",
+    )
+    registry.add(
+        "sampler",
+        "linear-noise",
+        "gst_maskgst.samplers.linear_noise:LinearNoise",
+        summary="Parallel decoding by the probability itself with uniform noise",
+    )
     registry.add("guidance", "none", "gst_maskgst.guidance.none:NoGuidance", summary="The condition as it is")
     registry.add(
         "guidance", "cfg", "gst_maskgst.guidance.cfg:ClassifierFree", summary="Away from what is drawn without captions"

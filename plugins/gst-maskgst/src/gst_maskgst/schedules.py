@@ -1,7 +1,8 @@
 """Mask schedules: how large a share of a frame's tokens is masked at time r.
 
 Every schedule falls from 1 at r = 0 (exponential: 1 - 1/N) to 0 at r = 1. Training draws r uniformly, decoding walks
-through it. Formulas: MaskGIT (Chang et al. 2022, section 3.4) and its code, N being the tokens of a frame:
+through it. Formulas: MaskGIT (Chang et al. 2022, section 3.4) and its code, N being the tokens of a frame; arccos is
+that of the Halton scheduler (Besnier et al. 2025):
 
 | name | gamma(r) |
 |---|---|
@@ -12,6 +13,7 @@ through it. Formulas: MaskGIT (Chang et al. 2022, section 3.4) and its code, N b
 | square-root | 1 - sqrt(r) |
 | exponential | 1 - N^-(1 - r) |
 | logarithmic | -log(r) / log(N), at most 1 |
+| arccos | 2 arccos(r) / pi |
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-Schedule = Literal["cosine", "linear", "square", "cubic", "square-root", "exponential", "logarithmic"]
+Schedule = Literal["cosine", "linear", "square", "cubic", "square-root", "exponential", "logarithmic", "arccos"]
 
 _GAMMAS: dict[str, Callable[[Tensor, int], Tensor]] = {
     "cosine": lambda r, n: torch.cos(r * (math.pi / 2)),
@@ -33,6 +35,7 @@ _GAMMAS: dict[str, Callable[[Tensor, int], Tensor]] = {
     "square-root": lambda r, n: 1 - r.sqrt(),
     "exponential": lambda r, n: 1 - float(n) ** -(1 - r),
     "logarithmic": lambda r, n: -torch.log(r) / math.log(max(n, 2)),
+    "arccos": lambda r, n: torch.arccos(r) * (2 / math.pi),
 }
 
 # Keeps rounding errors such as cos(pi/3) = 0.5000000000000001 from counting as one more token.

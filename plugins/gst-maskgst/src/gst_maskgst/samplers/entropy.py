@@ -1,0 +1,62 @@
+"""The least entropy first."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from gst.condition import Condition
+from gst.kinds.guidance import Guidance
+from gst.kinds.prior import MaskedPrior
+from gst.noise import Noise
+from gst_maskgst.decoding import Annealing, Drawn, ParallelSampler, Ranking
+from gst_maskgst.ranges import Count, NotNegative, SomeShare
+from gst_maskgst.schedules import Schedule
+
+
+class EntropyOrder(ParallelSampler):
+    """Tokens stay where the prediction's distribution has the least entropy.
+
+    It ranks places, whatever is drawn there, where confidence ranks drawn tokens: an unlikely id at a sure place stays.
+    This is `alg: entropy` of Dream 7B (Ye et al. 2025) and the order of entropy-bounded unmasking (Ben-Hamu et al.
+    2025), with the number of tokens from the schedule. Places are ranked as -H + w (1 - (k + 1) / K) g, with the
+    entropy H of the unfiltered prediction in nats and standard Gumbel noise g.
+
+    Args:
+        entropy_noise: w, the weight of Gumbel noise on the entropy, falling linearly to 0 at the last step (Dream's
+            alg_temp, which does not fall).
+    """
+
+    def __init__(
+        self,
+        *,
+        steps: Count = 20,
+        schedule: Schedule = "cosine",
+        temperature: NotNegative = 1.0,
+        temperature_annealing: Annealing = "none",
+        top_k: SomeShare = 1.0,
+        top_p: SomeShare = 1.0,
+        entropy_noise: NotNegative = 0.0,
+        guidance: Guidance | None = None,
+    ) -> None:
+        super().__init__(
+            steps=steps,
+            schedule=schedule,
+            temperature=temperature,
+            temperature_annealing=temperature_annealing,
+            top_k=top_k,
+            top_p=top_p,
+            guidance=guidance,
+        )
+        self.entropy_noise = entropy_noise
+
+    def ranking(self, prior: MaskedPrior, condition: Condition, noise: Noise) -> Ranking:
+        def certainty(drawn: Drawn) -> Tensor:
+            # entr(0) is 0, where 0 log 0 would be NaN: ids that may not be drawn.
+            certain = -torch.special.entr(drawn.logits.softmax(-1)).sum(-1)
+            weight = self.entropy_noise * drawn.left
+            if not weight:
+                return certain
+            return certain + weight * noise.gumbel((prior.latents.tokens,), step=drawn.step, name="entropy")
+
+        return certainty
