@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -135,6 +135,39 @@ class Pictures(Artifact):
     def load(cls, folder: Path) -> Self:
         meta = json.loads((folder / "pictures.json").read_text(encoding="utf-8"))
         return cls(frames=np.load(folder / "frames.npy", mmap_mode="r"), **meta)
+
+
+@dataclass
+class Captions(Artifact):
+    """Captions that were written for stories, such as other ones to train on. captions.jsonl has a story a line.
+
+    Args:
+        stories: story id -> T captions, None where a frame has none.
+        about: who wrote them, what that cost, and which stories failed ("failures": id -> why).
+    """
+
+    stories: dict[str, list[str | None]]
+    about: dict[str, Any] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.stories)
+
+    def texts(self) -> Iterator[str]:
+        """All captions."""
+        return (caption for captions in self.stories.values() for caption in captions if caption is not None)
+
+    def save(self, folder: Path) -> None:
+        rows = ({"id": name, "captions": captions} for name, captions in self.stories.items())
+        lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        (folder / "captions.jsonl").write_text(lines, encoding="utf-8")
+        (folder / "about.json").write_text(json.dumps(self.about, indent=1, ensure_ascii=False), encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        with (folder / "captions.jsonl").open(encoding="utf-8") as file:
+            rows = [json.loads(line) for line in file]
+        about = json.loads((folder / "about.json").read_text(encoding="utf-8"))
+        return cls({row["id"]: row["captions"] for row in rows}, about)
 
 
 @dataclass

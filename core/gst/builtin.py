@@ -15,6 +15,13 @@ if TYPE_CHECKING:
 def gst_register(registry: Registrar) -> None:
     add = registry.add
     add("step", "fit", "gst.steps.fit:Fit", summary="Fits a text component on the captions of a split")
+    add("step", "write", "gst.steps.write:Write", summary="Lets a writer write other captions to train on")
+    add(
+        "step",
+        "import-captions",
+        "gst.steps.import_captions:ImportCaptions",
+        summary="Takes captions that were written elsewhere from a JSON file",
+    )
     add("step", "train", "gst.steps.train:Train", summary="Trains anything trainable: tokenizers, priors, critics")
     add("step", "tokenize", "gst.steps.tokenize:Tokenize", summary="Turns the frames of a split into stored tokens")
     add("step", "sample", "gst.steps.sample:Sample", summary="Draws the stories of a split with a trained prior")

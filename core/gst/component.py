@@ -40,8 +40,22 @@ class Component:
     options: Mapping[str, Any] = {}
     bound: Mapping[str, Any] = {}
 
+    @classmethod
+    def identity(cls, options: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The options as fingerprints take them; references stand in it unresolved. A component that reads files puts
+        what they hold in the place of where they lie, and leaves out what changes no result (a time limit).
+
+        Raises:
+            DataError: a file is missing.
+        """
+        return options
+
     def save_state(self, folder: Path) -> None:
         """Write what was learned into `folder` (exists, empty). Options are saved by the caller."""
 
     def load_state(self, folder: Path) -> None:
         """Read what `save_state` wrote. Raises `CheckpointError` where it does not fit this component."""
+
+    def save_sources(self, folder: Path) -> None:
+        """Copy into `folder`, beside what `save_state` wrote, what that only names (pre-trained weights that lie
+        elsewhere), so that `load_state` needs nothing else. Called for what is handed out."""

@@ -94,3 +94,7 @@ class StoreError(GstError):
 
 class TrainingError(GstError):
     """Training cannot go on, such as after a loss that is not a number."""
+
+
+class WritingError(GstError):
+    """A writer cannot go on: its endpoint refuses or cannot be reached, or it failed on a story that must not fail."""

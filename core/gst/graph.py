@@ -144,7 +144,8 @@ class _Printer:
         }
 
     def component(self, spec: Spec, without: tuple[str, ...] = ()) -> dict[str, Any]:
-        options = {name: self.value(value) for name, value in spec.options.items() if name not in without}
+        given = {name: value for name, value in spec.options.items() if name not in without}
+        options = {name: self.value(value) for name, value in spec.cls.identity(given).items()}
         return {"kind": spec.kind, "use": spec.use, "code": code_hash(spec.cls), "options": options}
 
     def value(self, value: Any) -> Any:

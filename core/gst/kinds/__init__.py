@@ -14,7 +14,7 @@ from gst.kinds.text import TextEncoder
 from gst.kinds.tokenizer import Tokenizer
 from gst.kinds.tracker import Tracker
 from gst.kinds.trainable import Phase, Trainable
-from gst.kinds.writer import Writer
+from gst.kinds.writer import Original, Writer, Written
 
 KINDS: dict[str, type] = {
     "dataset": Dataset,
@@ -41,6 +41,7 @@ __all__ = [
     "Guidance",
     "MaskedPrior",
     "Metric",
+    "Original",
     "Phase",
     "Prior",
     "Sampler",
@@ -52,4 +53,5 @@ __all__ = [
     "Tracker",
     "Trainable",
     "Writer",
+    "Written",
 ]

@@ -54,6 +54,15 @@ class StorySet(Sequence[Story]):
     def captions(self, index: int) -> tuple[str, ...]:
         """The captions of one story, without reading or drawing its pictures."""
 
+    def id(self, index: int) -> str:
+        """The id of one story; reads the story where a data set knows no shorter way."""
+        return self[index].id
+
+    def clips(self, index: int) -> tuple[str, ...]:
+        """What files from elsewhere call the frames of one story (a dictionary of captions); by default "ID#0",
+        "ID#1" and so on."""
+        return tuple(f"{self.id(index)}#{t}" for t in range(len(self.captions(index))))
+
     @abstractmethod
     def fingerprint(self) -> str:
         """sha256 (hex) over everything that decides what this split holds."""

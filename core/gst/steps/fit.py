@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import copy
+from itertools import chain
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from gst.artifacts import Tokens
+from gst.artifacts import Captions, Tokens
 from gst.kinds import Step, StorySet, TextEncoder
 from gst.recipe.blueprint import built
 from gst.training.conditions import captions_of
@@ -22,12 +23,13 @@ class Fit(Step):
     Args:
         text: the text component.
         data: whose captions.
+        alternatives: captions that were written for these stories, to be learned with their own.
     """
 
     outputs: ClassVar[dict[str, type]] = {"text": TextEncoder}
 
-    def __init__(self, *, text: TextEncoder, data: StorySet | Tokens) -> None:
-        self.text, self.data = text, data
+    def __init__(self, *, text: TextEncoder, data: StorySet | Tokens, alternatives: Captions | None = None) -> None:
+        self.text, self.data, self.alternatives = text, data, alternatives
 
     def run(self, context: StepContext) -> dict[str, Any]:
         """Fit it and log what it says of itself."""
@@ -42,5 +44,7 @@ class Fit(Step):
 
     def _fit(self, stories: int) -> tuple[TextEncoder, dict[str, float]]:
         text: TextEncoder = copy.deepcopy(built(self.text))
-        numbers = text.fit(caption for i in range(stories) for caption in captions_of(self.data, i))
+        own = (caption for i in range(stories) for caption in captions_of(self.data, i))
+        others = () if self.alternatives is None else self.alternatives.texts()
+        numbers = text.fit(chain(own, others))
         return text, numbers

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
-from gst.artifacts import Tokens
+from gst.artifacts import Captions, Tokens
 from gst.cast import Cast
 from gst.conditioner import CharactersFrom, Conditioner, Resolve
 from gst.errors import UsageError
 from gst.kinds import Estimate, Sampler, Step, StorySet, TextEncoder, Tokenizer, Trainable
 from gst.preview import Preview
 from gst.recipe.blueprint import Blueprint
+from gst.training.alternatives import Alternatives
 from gst.training.loop import Training, train
 from gst.training.randomness import isolated
 from gst.training.schedules import Schedule
@@ -43,6 +44,9 @@ class Train(Step):
         characters_from: where the model is told the characters from: the captions, the labels (the truth: oracle), or
             nowhere.
         resolve: "antecedent" follows pronouns in captions to whom the story named before.
+        alternatives: captions that were written for these stories: in each frame and epoch one of the two is drawn, and
+            who is told comes from those drawn. Validation, previews and drawing have the stories' own.
+        alternative_rate: how often the alternative is drawn.
         steps: training steps.
         batch_size: stories (or frames, see `unit`) a step.
         unit: what an example is. "frame": single frames, drawn over all stories; better mixed for tokenizers.
@@ -85,6 +89,8 @@ class Train(Step):
         text: TextEncoder | None = None,
         characters_from: CharactersFrom = "captions",
         resolve: Resolve = "antecedent",
+        alternatives: Captions | None = None,
+        alternative_rate: Annotated[float, Field(ge=0, le=1)] = 0.5,
         steps: PositiveInt,
         batch_size: PositiveInt,
         unit: Unit = "story",
@@ -113,6 +119,7 @@ class Train(Step):
             raise ValueError(f"warmup {warmup} is longer than the training of {steps} steps")
         self.model, self.data, self.text, self.val = model, data, text, val
         self.characters_from, self.resolve = characters_from, resolve
+        self.alternatives, self.alternative_rate = alternatives, alternative_rate
         self.batch_size, self.unit = batch_size, unit
         self.preview, self.preview_tokenizer, self.preview_sampler = preview, preview_tokenizer, preview_sampler
         self.settings = Settings(
@@ -136,8 +143,8 @@ class Train(Step):
     def run(self, context: StepContext) -> dict[str, Any]:
         """Train it. Raises `TrainingError` where a loss is not a number, `StoreError` on a full disk."""
         with isolated(context.runtime, context.seed):
-            model = self._build()
-            source = self._source(model, self.data, context.seed)
+            model = self._build(context)
+            source = self._source(model, self.data, context.seed, self._alternatives(context.seed))
             validate = None if self.val is None else Validation(model, self._source(model, self.val, 0))
             show = (
                 None
@@ -157,8 +164,9 @@ class Train(Step):
     def probe(self, context: StepContext) -> Estimate:
         """Two training steps of a copy, on one batch; the second step counts."""
         with isolated(context.runtime, context.seed):
-            model = self._build()
-            source = self._source(model, self.data, context.seed, stories=self.batch_size)
+            model = self._build(context)
+            alternatives = self._alternatives(context.seed)
+            source = self._source(model, self.data, context.seed, alternatives, stories=self.batch_size)
             training = Training(model, source, self.settings, context)
             times = [time.perf_counter()]
             for do in (lambda: source.batch(0), training.step, training.step):
@@ -179,14 +187,16 @@ class Train(Step):
     def stand_in(self, context: StepContext) -> dict[str, Any]:
         """The untrained model."""
         with isolated(context.runtime, context.seed):
-            return {"model": self._build().eval()}
+            return {"model": self._build(context).eval()}
 
-    def _build(self) -> Trainable:
+    def _build(self, context: StepContext) -> Trainable:
         # An untrained model comes as a blueprint, a trained one as itself.
         given: Trainable | Blueprint = self.model
         model = given.build(**self._bound()) if isinstance(given, Blueprint) else copy.deepcopy(given)
         if not isinstance(model, Trainable):
             raise UsageError(f"{model.kind} '{model.use}' cannot be trained")
+        if self.text is not None:
+            self.text.to(context.runtime.device)
         model.tell(Conditioner(self.text, self._cast, self.characters_from, self.resolve))
         return model
 
@@ -200,7 +210,26 @@ class Train(Step):
     def _cast(self) -> Cast:
         return self.data.cast if isinstance(self.data, Tokens) else self.data.dataset.cast
 
-    def _source(self, model: Trainable, data: StorySet | Tokens, seed: int, stories: int | None = None) -> StorySource:
+    def _alternatives(self, seed: int) -> Alternatives | None:
+        if self.alternatives is None:
+            return None
+        written, data = self.alternatives.stories, self.data
+        names = data.ids if isinstance(data, Tokens) else [data.id(i) for i in range(len(data))]
+        if written.keys().isdisjoint(names):
+            raise UsageError(
+                f"alternatives: {len(written)} stories, of which none is among the {len(names)} to train on",
+                hint="They must have been written for the split that is trained on.",
+            )
+        return Alternatives(written, self.alternative_rate, seed)
+
+    def _source(
+        self,
+        model: Trainable,
+        data: StorySet | Tokens,
+        seed: int,
+        alternatives: Alternatives | None = None,
+        stories: int | None = None,
+    ) -> StorySource:
         return StorySource(
             data,
             batch_size=self.batch_size,
@@ -208,4 +237,5 @@ class Train(Step):
             unit=self.unit,
             conditioner=model.conditioner,
             stories=stories,
+            alternatives=alternatives,
         )

@@ -37,9 +37,7 @@ class Alternatives:
         if others is None:
             return tuple(captions)
         if len(others) != len(captions):
-            raise DataError(
-                f"story {story!r} has {len(captions)} captions, and {len(others)} alternatives were written"
-            )
+            raise DataError(f"story {story!r} has {len(captions)} captions, and {len(others)} were written for it")
         return tuple(
             own if other is None or self._share(story, frame, epoch) >= self.rate else other
             for frame, (own, other) in enumerate(zip(captions, others, strict=True))

@@ -35,6 +35,12 @@ class CachedStorySet(StorySet):
         found = self._stories.get(index)
         return self.inner.captions(index) if found is None else found.captions
 
+    def id(self, index: int) -> str:
+        return self.inner.id(index)
+
+    def clips(self, index: int) -> tuple[str, ...]:
+        return self.inner.clips(index)
+
     def fingerprint(self) -> str:
         return self.inner.fingerprint()
 

@@ -141,6 +141,10 @@ class CoDrawSplit(StorySet):
         """The captions of one story; no picture is read."""
         return self._rows[index].captions
 
+    def id(self, index: int) -> str:
+        """The id of one story; no picture is read."""
+        return self._rows[index].id
+
     def story(self, index: int) -> Story:
         """Reads one strip."""
         row = self._rows[index]

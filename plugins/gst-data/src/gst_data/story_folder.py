@@ -122,6 +122,15 @@ class StoryFolderSplit(StorySet):
         """The captions of one story; no picture is read."""
         return self._rows[index].captions
 
+    def id(self, index: int) -> str:
+        """The id of one story; no picture is read."""
+        return self._rows[index].id
+
+    def clips(self, index: int) -> tuple[str, ...]:
+        """The paths of its pictures, where each frame has one."""
+        row = self._rows[index]
+        return super().clips(index) if row.strip else row.images
+
     def story(self, index: int) -> Story:
         """Reads the pictures of one story."""
         row = self._rows[index]

@@ -148,9 +148,10 @@ class StoryWorldSplit(StorySet):
     @property
     def ids(self) -> tuple[str, ...]:
         """The stories' ids, in order."""
-        return tuple(self._id(i) for i in range(self._count))
+        return tuple(self.id(i) for i in range(self._count))
 
-    def _id(self, index: int) -> str:
+    def id(self, index: int) -> str:
+        """The id of one story; nothing is drawn."""
         return f"{NAME}-s{self.dataset.seed}-{self.name}-{index:06d}"
 
     def captions(self, index: int) -> tuple[str, ...]:
@@ -187,7 +188,7 @@ class StoryWorldSplit(StorySet):
             "mask": masks,
             "plot": np.array(PLOT_NAMES.index(script.plot), np.int64),
         }
-        return Story(self._id(index), told.captions, frames, present, extras)
+        return Story(self.id(index), told.captions, frames, present, extras)
 
     def fingerprint(self) -> str:
         """sha256 over what decides this split's content."""
