@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from gst import plugins
-from gst.cli.output import examples, json_option, result, result_json, warn
+from gst.cli.output import check_out, examples, json_option, result, result_json, warn
 from gst.errors import DataError, PluginError, UsageError
 from gst.registry import Entry, suggest
 
@@ -116,8 +116,6 @@ def check_command(root: Path, as_json: bool) -> int:
 @json_option
 def view_command(what: str, out: Path, split: str | None, stories: int, as_json: bool) -> None:
     """Draw the first stories of a data set on one sheet."""
-    from gst.cli.sample import check_out
-
     check_out(out)
     shown = view(what, out, split=split, stories=stories)
     result_json(shown) if as_json else result(f"wrote {out}: {len(shown['stories'])} stories of {shown['split']}")

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import click
+
+from gst.errors import StoreError, UsageError
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -35,6 +39,18 @@ def say(text: str) -> None:
 def warn(text: str) -> None:
     """Something that went wrong and did not stop the command, to stderr."""
     click.echo(f"warning: {text}", err=True)
+
+
+def check_out(out: Path) -> None:
+    """Raise where a PNG cannot be written to `out`."""
+    if out.is_dir():
+        raise UsageError(f"--out {out} is a folder", hint=f"Name a file in it: {out / 'story.png'}")
+    if out.suffix.lower() != ".png":
+        raise UsageError(f"--out {out} must end in .png; stories are written as PNG")
+    if not out.parent.is_dir():
+        raise StoreError(f"--out {out}: there is no folder {out.parent}", hint=f"mkdir -p {out.parent}")
+    if not os.access(out.parent, os.W_OK):
+        raise StoreError(f"--out {out}: the folder {out.parent} cannot be written")
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, right: Sequence[str] = ()) -> None:

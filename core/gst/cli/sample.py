@@ -1,8 +1,7 @@
-"""`gst sample`: draws a story from a user's own lines."""
+"""`gst sample`: draws a story from a user's own lines, goes on with one, draws a frame of one again."""
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gst.cli.output import examples, json_option, result, result_json, say
-from gst.errors import DataError, StoreError, UsageError
+from gst.cli.output import check_out, examples, json_option, result, result_json, say
+from gst.cli.redraw import check_together, frames_of, read_box
+from gst.cli.redraw import redraw as draw_again
+from gst.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from gst.pipeline import StoryPipeline
@@ -24,6 +25,7 @@ def draw(
     captions: Sequence[str],
     out: Path,
     *,
+    given: Sequence[str | Path] = (),
     seed: int = 0,
     any_text: bool = False,
     told: Callable[[str], None] = say,
@@ -34,26 +36,35 @@ def draw(
         pipe: what draws.
         captions: the story.
         out: a PNG file.
+        given: pictures of its first frames, as `gst.given.read_frames` takes them.
         seed: of the noise.
         any_text: draw even if no line names a known character.
         told: gets each line of what is said.
 
     Raises:
-        DataError: the captions cannot be drawn.
+        DataError: the captions cannot be drawn, or the pictures cannot be read or do not fit.
         StoreError: `out` cannot be written; found out before anything is drawn.
     """
+    from gst.given import read_frames
+
     check_out(out)
     pipe.check(captions, any_text=any_text)
     recognised = pipe.recognise(captions)
     for number, seen in enumerate(recognised, 1):
         told(f"frame {number}: {seen}")
-    story = pipe(captions, seed=seed, any_text=any_text)
+    first = read_frames(given, pipe.tokenizer.spec.frame_size, told)
+    if len(first):
+        told(_said_of_given(pipe, len(first)))
+    story = pipe(captions, given=first, seed=seed, any_text=any_text)
     story.save(out)
-    frames = [
-        {"caption": caption, "characters": seen.characters, "unknown": seen.unknown}
-        for caption, seen in zip(captions, recognised, strict=True)
-    ]
-    return {"out": str(out), "seed": seed, "frames": frames}
+    return {"out": str(out), "seed": seed, "given": len(first), "frames": frames_of(story)}
+
+
+def _said_of_given(pipe: StoryPipeline, count: int) -> str:
+    are = "1 frame is given and stays as it is" if count == 1 else f"{count} frames are given and stay as they are"
+    if pipe.prior.sees_frames:
+        return are
+    return f"{are}; this model draws every frame from the captions alone, so they change nothing in the others"
 
 
 def read_captions(source: str) -> list[str]:
@@ -90,24 +101,38 @@ def read_captions(source: str) -> list[str]:
     return lines
 
 
-def check_out(out: Path) -> None:
-    """Raise where a PNG cannot be written to `out`."""
-    if out.is_dir():
-        raise UsageError(f"--out {out} is a folder", hint=f"Name a file in it: {out / 'story.png'}")
-    if out.suffix.lower() != ".png":
-        raise UsageError(f"--out {out} must end in .png; stories are written as PNG")
-    if not out.parent.is_dir():
-        raise StoreError(f"--out {out}: there is no folder {out.parent}", hint=f"mkdir -p {out.parent}")
-    if not os.access(out.parent, os.W_OK):
-        raise StoreError(f"--out {out}: the folder {out.parent} cannot be written")
-
-
 @click.command(
     "sample",
-    epilog=examples("gst sample demo --example", "gst sample demo --example | gst sample demo --captions - --seed 3"),
+    epilog=examples(
+        "gst sample demo --example",
+        "gst sample demo --example | gst sample demo --captions - --seed 3",
+        "gst sample demo --captions story.txt --given first.png --out longer.png",
+        'gst sample demo --story story.png --redraw 3 "Bobo sleeps at the beach." --out again.png',
+        "gst sample demo --story story.png --redraw 3 --region 16,0,48,32 --seed 1 --out again.png",
+    ),
 )
 @click.argument("run", metavar="RUN")
+@click.argument("caption", metavar="[CAPTION]", required=False)
 @click.option("--captions", metavar="FILE", help="Your story, one line a frame; - reads stdin.")
+@click.option(
+    "--given",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="A picture of the first frame, which stays as it is: the story goes on from there. Again for the next frame. "
+    "A folder gives its pictures by name, a story that gst drew all its frames. They need captions, too.",
+)
+@click.option("--story", type=click.Path(path_type=Path), metavar="PNG", help="A story that gst drew, to be changed.")
+@click.option("--redraw", type=click.IntRange(min=1), metavar="N", help="Draw frame N of --story again, from 1.")
+@click.option(
+    "--region",
+    metavar="X0,Y0,X1,Y1",
+    callback=read_box,
+    help="Only this box of the frame, in pixels, grown to whole tokens; X1 and Y1 are the first outside.",
+)
+@click.option(
+    "--mask", type=click.Path(path_type=Path), metavar="PNG", help="Only where this picture is white, grown likewise."
+)
 @click.option(
     "--out", type=click.Path(path_type=Path), default="story.png", show_default=True, help="The PNG to write."
 )
@@ -115,29 +140,51 @@ def check_out(out: Path) -> None:
 @click.option("--any-text", is_flag=True, help="Draw even if no line names a known character.")
 @click.option("--example", is_flag=True, help="Print a story that this model can draw, and stop.")
 @json_option
+@click.pass_context
 def command(
-    *, run: str, captions: str | None, out: Path, seed: int, any_text: bool, example: bool, as_json: bool
+    context: click.Context,
+    *,
+    run: str,
+    caption: str | None,
+    captions: str | None,
+    given: Sequence[Path],
+    story: Path | None,
+    redraw: int | None,
+    region: Sequence[int] | None,
+    mask: Path | None,
+    out: Path,
+    seed: int,
+    any_text: bool,
+    example: bool,
+    as_json: bool,
 ) -> None:
-    """Draw a story from your own captions.
+    """Draw a story from your own captions, go on with one, or draw a frame of one again.
 
-    RUN is the folder of a run, a folder written by export, or the name of installed weights such as "demo".
+    RUN is the folder of a run, a folder written by export, or the name of installed weights such as "demo". CAPTION is
+    what the frame of --redraw is to show; without it the frame keeps its own.
     """
+    lines: list[str] = []
     if not example:
-        if captions is None:
-            raise UsageError(
-                "--captions is missing",
-                hint=f"gst sample {run} --captions story.txt, or --example for a story to copy.",
-            )
+        check_together(context.params)
         check_out(out)  # before the seconds that loading takes
-        lines = read_captions(captions)
+        if story is not None and out.resolve() == story.resolve() and _left_out(context, "out"):
+            raise UsageError(f"{out} is the story to be changed", hint="Name what is written: --out again.png")
+        lines = [] if captions is None else read_captions(captions)
     from gst.loading import load
 
     pipe = load(run)
     if example:
         if not pipe.examples:
             raise DataError(f"{run} has no example story with it")
-        story = pipe.examples[seed % len(pipe.examples)]
-        result_json(list(story)) if as_json else result("\n".join(story))
+        shown = pipe.examples[seed % len(pipe.examples)]
+        result_json(list(shown)) if as_json else result("\n".join(shown))
         return
-    drawn = draw(pipe, lines, out, seed=seed, any_text=any_text)
+    if story is not None and redraw is not None:
+        drawn = draw_again(pipe, story, redraw, caption, out, region=region, mask=mask, seed=seed, any_text=any_text)
+    else:
+        drawn = draw(pipe, lines, out, given=given, seed=seed, any_text=any_text)
     result_json(drawn) if as_json else result(f"wrote {out}")
+
+
+def _left_out(context: click.Context, option: str) -> bool:
+    return context.get_parameter_source(option) is click.core.ParameterSource.DEFAULT
