@@ -68,6 +68,21 @@ def test_run_prints_the_numbers_and_says_the_rest_on_stderr(call):
     assert "nothing to do" in err
 
 
+def test_two_steps_that_score_print_two_tables(call):
+    text = RECIPE.replace(
+        "  page:", "  again: {use: toy-draw, prior: $train.model, sampler: $sampler, data: $data.train}\n  page:"
+    )
+    Path("toys.yaml").write_text(text)
+    _, out, _ = call("run", "toys.yaml")
+    found = re.findall(r"^(\w+):\nmetric +(\w+)\ndrawn +([-\d.]+)\n", out, re.MULTILINE)
+    tables = json.loads(Path("runs/toys/metrics.json").read_text())
+    assert [(step, of, float(value)) for step, of, value in found] == [
+        (step, row["of"], pytest.approx(row["value"], rel=1e-3))
+        for step in ("draw", "again")
+        for row in tables[f"{step}.table"]["rows"]
+    ]
+
+
 def test_run_as_json(call):
     _, out, _ = call("run", "toys.yaml", "--json", "-s", "sampler.steps=2")
     found = json.loads(out)

@@ -42,12 +42,12 @@ def summary(run: RunResult) -> dict[str, Any]:
     }
 
 
-def scores(metrics: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
-    """Headings and rows of the numbers of a run: a row a metric, a column for each thing that was scored.
+def scores(table: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """Headings and rows of one table of scores: a row a metric, a column for each thing that was scored.
 
     Parts of a metric ("char-f1/Bobo"), intervals and signatures are in metrics.json and in the report.
     """
-    rows = [row for each in metrics.values() for row in each["rows"] if "/" not in str(row["metric"])]
+    rows = [row for row in table["rows"] if "/" not in str(row["metric"])]
     columns = list(dict.fromkeys(str(row["of"]) for row in rows))
     cells: dict[str, dict[str, str]] = {}
     for row in rows:
@@ -115,9 +115,12 @@ def command(
     if as_json:
         result_json(summary(run))
     elif not dry_run:
-        columns, rows = scores(run.metrics)
-        if rows:
-            table(columns, rows, right=columns[1:])
+        for port, scored in run.metrics.items():
+            columns, rows = scores(scored)
+            if rows:
+                result(f"{port.removesuffix('.table')}:")
+                table(columns, rows, right=columns[1:])
+                result("")
         page = run.dir / "index.html"
         result(f"report: {page}" if page.exists() else f"run: {run.dir}")
 
