@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any, get_args
 
@@ -244,6 +245,17 @@ def test_wrong_known_tokens_are_refused(change, message: str, table, blank, draw
     known, keep = Latents(torch.zeros(2, 3, *GRID, dtype=torch.long), prior.latents), torch.ones(2, 3, *GRID) > 0
     with pytest.raises(UsageError, match=message):
         draw(build("maskgit"), prior, blank(), **change(known, keep))
+
+
+def test_the_sampler_in_the_readme_works(root, table, blank, draw) -> None:
+    readme = (root / "plugins/gst-maskgst/README.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+    made: dict[str, Any] = {}
+    exec(compile(block, "README.md", "exec"), made)
+    prior = table()
+    draw(made["TopToBottom"](steps=4, schedule="linear"), prior, blank())
+    masked = [(seen[0, 0].flatten() == VOCAB).nonzero().flatten().tolist() for seen in prior.seen]
+    assert masked == [list(range(n, N)) for n in (0, 4, 8, 12)]
 
 
 @pytest.mark.parametrize("use", ["maskgit", "halton", "entropy", "linear-noise"])
