@@ -121,6 +121,28 @@ def test_an_inherited_init_is_read_in_its_own_module() -> None:
     ]
 
 
+def test_what_a_class_hands_on_to_its_base_is_read_there() -> None:
+    class Child(Base):
+        """More.
+
+        Args:
+            more: than the base has.
+        """
+
+        def __init__(self, *, more: float = 0.5, heads: int = 8, latents: Bound[LatentSpec], **options: Any) -> None:
+            super().__init__(heads=heads, **options)
+
+    signature = schema.signature_of(Child)
+    assert [(o.name, o.annotation, o.default, o.doc) for o in signature.options] == [
+        ("more", float, 0.5, "than the base has."),
+        ("heads", int, 8, "how many heads."),
+        ("dim", int, 64, "width of the base."),
+    ]
+    assert [argument.name for argument in signature.bound] == ["latents"]
+    problems = schema.validate(Child, {"mor": 1, "dim": "x"}, "", "child")[1]
+    assert [problem.where for problem in problems] == ["mor", "dim"]
+
+
 @pytest.mark.parametrize(
     ("options", "expected"),
     [

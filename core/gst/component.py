@@ -2,7 +2,7 @@
 
 A component's options are the typed keyword arguments of its `__init__`; the registry makes the schema from that
 signature. What it must know of another component (latent spec, text spec, cast) is a keyword-only argument annotated
-`Bound[...]`: steps fill it, recipes cannot.
+`Bound[...]`: steps fill it, recipes cannot. `**options` stands for all that the class it inherits from takes.
 """
 
 from __future__ import annotations

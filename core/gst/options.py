@@ -65,9 +65,11 @@ class Signature:
 def signature_of(cls: type) -> Signature:
     """The options and bound arguments of a component class.
 
+    `**options` in a class that inherits from another component stands for all that the other one takes.
+
     Raises:
-        PluginError: the signature cannot be read as options: `*args`, `**kwargs`, positional-only or untyped arguments,
-            names that do not resolve.
+        PluginError: the signature cannot be read as options: `*args`, `**kwargs` that stand for nothing, untyped or
+            positional-only arguments, names that do not resolve.
     """
     if cls not in _signatures:
         _signatures[cls] = _read(cls)
@@ -78,30 +80,51 @@ _signatures: dict[type, Signature] = {}
 
 
 def _read(cls: type) -> Signature:
-    init = inspect.unwrap(cls.__init__)  # type: ignore[misc]
-    if init is object.__init__:
-        return Signature([], [])
-    try:
-        hints = get_type_hints(init, include_extras=True)
-    except Exception as error:
-        raise PluginError(f"{class_path(cls)}: a type in its __init__ cannot be resolved: {error}") from error
     docs = _docs(cls)
     options: list[Option] = []
     bound: list[BoundArg] = []
-    for name, parameter in list(inspect.signature(init).parameters.items())[1:]:
-        if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
-            raise PluginError(f"{class_path(cls)}: '{parameter}' in its __init__ cannot be an option; name each one")
-        if name not in hints:
-            raise PluginError(f"{class_path(cls)}: option '{name}' has no type")
+    for name, (parameter, hint) in _parameters(cls).items():
         required = parameter.default is parameter.empty
-        inner = _bound(hints[name])
+        inner = _bound(hint)
         if inner is not None:
             bound.append(BoundArg(name, inner, required, docs.get(name, "")))
         else:
             default = None if required else parameter.default
-            refs = tuple(dict.fromkeys(_references(hints[name])))
-            options.append(Option(name, hints[name], required, default, docs.get(name, ""), refs))
+            refs = tuple(dict.fromkeys(_references(hint)))
+            options.append(Option(name, hint, required, default, docs.get(name, ""), refs))
     return Signature(options, bound)
+
+
+def _parameters(cls: type) -> dict[str, tuple[inspect.Parameter, Any]]:
+    """Name -> parameter and type, of the class's `__init__` and, as long as that takes `**options`, of its bases'."""
+    found: dict[str, tuple[inspect.Parameter, Any]] = {}
+    rest: inspect.Parameter | None = None
+    for each in cls.__mro__[:-1]:
+        if "__init__" not in each.__dict__:
+            continue
+        init, rest = inspect.unwrap(each.__dict__["__init__"]), None
+        try:
+            hints = get_type_hints(init, include_extras=True)
+        except Exception as error:
+            raise PluginError(f"{class_path(cls)}: a type in its __init__ cannot be resolved: {error}") from error
+        for name, parameter in list(inspect.signature(init).parameters.items())[1:]:
+            if parameter.kind is parameter.VAR_KEYWORD:
+                rest = parameter
+                continue
+            if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
+                raise _unreadable(cls, parameter)
+            if name not in hints:
+                raise PluginError(f"{class_path(cls)}: option '{name}' has no type")
+            found.setdefault(name, (parameter, hints[name]))
+        if rest is None:
+            return found
+    if rest is not None:
+        raise _unreadable(cls, rest)
+    return found
+
+
+def _unreadable(cls: type, parameter: inspect.Parameter) -> PluginError:
+    return PluginError(f"{class_path(cls)}: '{parameter}' in its __init__ cannot be an option; name each one")
 
 
 def type_name(annotation: Any) -> str:
