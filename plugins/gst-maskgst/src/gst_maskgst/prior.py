@@ -116,8 +116,8 @@ class MaskGST(MaskedPrior):
             characters=len(cast) if characters else 0,
             per_character=tokens_per_character,
         )
-        shape = LayerShape(dim, heads, head_dim, ff_mult, activation, qk_norm, dropout)
-        self.layers = nn.ModuleList(_LAYERS[name](shape) for name in layers)
+        self.shape = LayerShape(dim, heads, head_dim, ff_mult, activation, qk_norm, dropout)
+        self.layers = nn.ModuleList(_LAYERS[name](self.shape) for name in layers)
         self.captions_norm = nn.LayerNorm(dim, bias=False) if "full" in layers else None
         self.norm = nn.LayerNorm(dim, bias=False)
         self.head = nn.Linear(dim, latents.vocab)
