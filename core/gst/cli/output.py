@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from gst.errors import StoreError, UsageError
+from gst.plain_table import plain_table
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -65,14 +66,8 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, right: Seque
     if sys.stdout.isatty():
         _draw(columns, cells, right)
         return
-    lines = [[" ".join(cell.split("\n")) for cell in row] for row in [list(columns), *cells]]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(columns))]
-    for line in lines:
-        padded = [
-            cell.rjust(width) if column in right else cell.ljust(width)
-            for column, cell, width in zip(columns, line, widths, strict=True)
-        ]
-        click.echo("  ".join(padded).rstrip())
+    for line in plain_table(columns, cells, [i for i, column in enumerate(columns) if column in right]):
+        click.echo(line)
 
 
 def _draw(columns: Sequence[str], cells: Sequence[Sequence[str]], right: Sequence[str]) -> None:
