@@ -14,6 +14,7 @@ SUPPLIERS = {
         "gst-vq": ("tokenizer/vqvae", "tokenizer/vqgan"),
         "gst-maskgst": (
             "text/bpe",
+            "text/hf-text",
             "prior/maskgst",
             "sampler/maskgit",
             "sampler/random",
@@ -25,6 +26,7 @@ SUPPLIERS = {
             "guidance/negative-prompt",
             "guidance/character",
         ),
+        "gst-token-critic": ("critic/token-critic", "critic/character-critic", "step/separate"),
         "gst-metrics": (
             "scorer/character-classifier",
             "metric/char-f1",
