@@ -24,6 +24,9 @@ hookimpl = HookimplMarker("gst")
 if TYPE_CHECKING:
     from gst.building import build
     from gst.cast import Cast, Character
+    from gst.comparison.assemble import compare
+    from gst.comparison.published import published
+    from gst.comparison.table import Comparison
     from gst.component import Bound, Component
     from gst.condition import Condition, TextSpec
     from gst.errors import (
@@ -45,9 +48,12 @@ if TYPE_CHECKING:
 
 _EXPORTS = {
     "build": "gst.building",
+    "compare": "gst.comparison.assemble",
+    "published": "gst.comparison.published",
     "Cast": "gst.cast",
     "Character": "gst.cast",
     "Bound": "gst.component",
+    "Comparison": "gst.comparison.table",
     "Component": "gst.component",
     "Condition": "gst.condition",
     "TextSpec": "gst.condition",
@@ -73,6 +79,7 @@ __all__ = [
     "Cast",
     "Character",
     "CheckpointError",
+    "Comparison",
     "Component",
     "Condition",
     "DataError",
@@ -90,8 +97,10 @@ __all__ = [
     "UsageError",
     "__version__",
     "build",
+    "compare",
     "hookimpl",
     "load",
+    "published",
     "run_recipe",
 ]
 

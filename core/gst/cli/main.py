@@ -33,6 +33,8 @@ CORE_COMMANDS = {
     "recipes": ("gst.cli.recipes:command", "List the recipes that come with gst and its plugins"),
     "cp": ("gst.cli.cp:command", "Copy a recipe to a file of your own"),
     "runs": ("gst.cli.runs:command", "List runs and their results"),
+    "compare": ("gst.cli.compare:command", "Set the numbers of runs side by side, with paired differences"),
+    "published": ("gst.cli.published:command", "Show what others have published, with source and protocol"),
     "store": ("gst.cli.store:command", "Look into the store of finished steps, and clean it"),
     "data": ("gst.cli.data:command", "Check and view data sets"),
 }

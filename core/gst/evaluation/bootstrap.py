@@ -5,10 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from gst.evaluation.resamples import draws
+from gst.evaluation.resamples import draws, interval
 from gst.kinds.metric import Metric
-
-LEVEL = 0.95
 
 
 def resampled(metric: Metric, stories: int, resamples: int, seed: int) -> dict[str, NDArray[np.float64]]:
@@ -36,13 +34,6 @@ def resampled(metric: Metric, stories: int, resamples: int, seed: int) -> dict[s
     exact = metric.compute() if metric.biased and resamples else {}
     bias = {name: np.nanmean(found[name]) - exact[name] for name in found.keys() & exact.keys()}
     return {name: values - bias.get(name, 0.0) for name, values in found.items()}
-
-
-def interval(values: NDArray[np.float64]) -> tuple[float, float]:
-    """The 95 % percentile interval of resampled numbers; those that are not defined are left out."""
-    tail = (1 - LEVEL) / 2
-    low, high = np.nanquantile(values, [tail, 1 - tail])
-    return float(low), float(high)
 
 
 def intervals(metric: Metric, stories: int, resamples: int, seed: int) -> dict[str, tuple[float, float]]:

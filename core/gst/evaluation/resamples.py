@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+LEVEL = 0.95
 _NUMBERS, _ABOUT = "resamples.npy", "resamples.json"
 
 
@@ -27,6 +28,13 @@ def draws(stories: int, resamples: int, seed: int) -> Iterator[NDArray[np.int64]
 def draws_hash(stories: int, seed: int) -> str:
     """Tells draws apart: sha256 (hex) of the first resample."""
     return hashlib.sha256(next(draws(stories, 1, seed)).astype("<i8").tobytes()).hexdigest()
+
+
+def interval(values: Array) -> tuple[float, float]:
+    """The 95 % percentile interval of resampled numbers; those that are not defined are left out."""
+    tail = (1 - LEVEL) / 2
+    low, high = np.nanquantile(values, [tail, 1 - tail])
+    return float(low), float(high)
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gst.evaluation.bootstrap import interval, resampled
+from gst.evaluation.bootstrap import resampled
 from gst.evaluation.collect import SHUFFLED
+from gst.evaluation.resamples import interval
 from gst.kinds import Metric
 from gst.kinds.metric import Direction
 
