@@ -55,15 +55,11 @@ def card(pipe: StoryPipeline, metrics: dict[str, Any], lock: dict[str, Any]) -> 
     versions = ", ".join(f"{name} {version}" for name, version in lock["packages"].items())
     plugins = ", ".join(f"{name} {plugin['version']}" for name, plugin in lock["plugins"].items())
     sampler = json.dumps(pipe.signature()["sampler"])
-    rows = [
-        f"| {row['metric']} | {row['of']} | {_number(row['value'])} | {_number(row['low'])} – {_number(row['high'])} "
-        f"| {_number(row['floor'])} | {_number(row['ceiling'])} |"
-        for table in metrics.values()
-        for row in table["rows"]
-        if "/" not in row["metric"]
-    ]
     head = ["| number | of | value | 95 % interval | floor | ceiling |", "|---|---|---|---|---|---|"]
-    numbers = "\n".join([*head, *rows])
+    numbers = "\n\n".join(
+        "\n".join([f"{table['about']['data']}, {table['about']['stories']} stories:", "", *head, *_rows(table)])
+        for table in metrics.values()
+    )
     return f"""# {about["recipe"]}: stories of the built-in world
 
 A tokenizer (`{pipe.tokenizer.use}`, {parameters["tokenizer"] / 1e6:.1f} M parameters), a prior (`{pipe.prior.use}`,
@@ -85,6 +81,15 @@ A tokenizer (`{pipe.tokenizer.use}`, {parameters["tokenizer"] / 1e6:.1f} M param
 
 `metrics.json` has every number with its signature: what it was measured with.
 """
+
+
+def _rows(table: dict[str, Any]) -> list[str]:
+    return [
+        f"| {row['metric']} | {row['of']} | {_number(row['value'])} | {_number(row['low'])} – {_number(row['high'])} "
+        f"| {_number(row['floor'])} | {_number(row['ceiling'])} |"
+        for row in table["rows"]
+        if "/" not in row["metric"]
+    ]
 
 
 def _check(folder: Path) -> None:
