@@ -23,9 +23,9 @@ TINY = SIZES["tiny"]
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-@pytest.mark.parametrize("text_sees_image", [True, False])
-def test_gst_trains_and_draws(text_sees_image, precision):
-    ours = Ours(TINY, text_sees_image=text_sees_image)
+@pytest.mark.parametrize("prior", ["maskgst", "maskgst-textfirst"])
+def test_gst_trains_and_draws(prior, precision):
+    ours = Ours(TINY, prior=prior)
     before = ours.prior.head.weight.clone()
     ours.training(precision)()
     assert not torch.equal(ours.prior.head.weight, before)
@@ -60,11 +60,11 @@ def test_operations_are_counted():
     assert counts.flops_of_steps(lambda n: ours.sampling("fp32", n), 4) == drawn
 
 
-def test_text_apart_takes_fewer_operations_to_draw():
-    apart, together = (Ours(TINY, text_sees_image=sees) for sees in (False, True))
-    assert apart.parameters == together.parameters
+def test_text_first_takes_fewer_operations_to_draw():
+    first, thesis = Ours(TINY, prior="maskgst-textfirst"), Ours(TINY)
+    assert first.parameters == thesis.parameters
     with torch.inference_mode():
-        assert counts.flops(apart.sampling("fp32", 4)) < counts.flops(together.sampling("fp32", 4))
+        assert counts.flops(first.sampling("fp32", 4)) < counts.flops(thesis.sampling("fp32", 4))
 
 
 def test_peak_memory_of_a_process():

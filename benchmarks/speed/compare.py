@@ -14,7 +14,7 @@ from .muse import MODES, Mode, Muse
 from .ours import Ours
 from .size import Size
 
-APART = "gst, text apart"
+FIRST = "gst, text first"
 _FP32: tuple[Mode, ...] = ("as released", "fp32")
 
 
@@ -57,7 +57,7 @@ class Group:
 
 def compare(size: Size, rounds: int, say: Callable[[str], None]) -> list[Group]:
     """Training steps and drawn stories of all sides at one size."""
-    ours = {"gst": Ours(size), APART: Ours(size, text_sees_image=False)}
+    ours = {"gst": Ours(size), FIRST: Ours(size, prior="maskgst-textfirst")}
     muse = Muse(size)
     return [training(size, ours, muse, rounds, say), sampling(size, ours, muse, rounds, say)]
 

@@ -9,7 +9,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from .clock import Run
-from .compare import APART
+from .compare import FIRST
 from .decoder import Decoder
 from .muse import Muse
 from .ours import Ours
@@ -20,7 +20,7 @@ def counts(size: Size) -> dict[str, dict[str, int]]:
     """Of each side: parameters; operations of a training step, and of drawing a story with guidance."""
     rows = {}
     muse = Muse(size)
-    for name, ours in (("gst", Ours(size)), (APART, Ours(size, text_sees_image=False))):
+    for name, ours in (("gst", Ours(size)), (FIRST, Ours(size, prior="maskgst-textfirst"))):
         rows[name] = {
             "parameters": ours.parameters,
             "training step": flops(ours.training("fp32")),

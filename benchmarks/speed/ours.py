@@ -1,15 +1,15 @@
-"""gst's side: prior `maskgst`, sampler `maskgit`, guidance `cfg`, all through the registry."""
+"""gst's side: priors `maskgst` and `maskgst-textfirst`, sampler `maskgit`, guidances, all through the registry."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import torch
 
 import gst
 from gst.batch import StoryBatch
-from gst.cast import Cast
+from gst.cast import Cast, Character
 from gst.condition import Condition, Text, TextSpec
 from gst.kinds import Prior, Sampler
 from gst.latents import Latents, LatentSpec
@@ -20,16 +20,19 @@ from gst.training.settings import Settings
 
 from .size import Size
 
+Guide = Literal["cfg", "character", "none"]
+
 
 class Ours:
     """A MaskGST of random weights, and one story to train on or to draw.
 
     Args:
         size: how large.
-        text_sees_image: the prior's option of this name; False is another model, faster to sample from.
+        prior: the name it is registered under.
+        characters: cast size C, one row a frame each; half of them are in the picture. 0: the others have no such rows.
     """
 
-    def __init__(self, size: Size, *, text_sees_image: bool = True) -> None:
+    def __init__(self, size: Size, *, prior: str = "maskgst", characters: int = 0) -> None:
         torch.manual_seed(0)
         self.size = size
         self.latents = LatentSpec("ids", (size.grid, size.grid), size.vocab)
@@ -38,18 +41,18 @@ class Ours:
             "heads": size.heads,
             "head_dim": size.head_dim,
             "layers": ["full", "full", *["self"] * size.depth][: size.depth],
-            "characters": False,
-            "text_sees_image": text_sees_image,
+            "characters": characters > 0,
             "latents": self.latents,
             "text": TextSpec("features", size.words, dim=size.word_dim),
-            "cast": Cast([]),
+            "cast": Cast([Character(f"c{i}") for i in range(characters)]),
         }
-        self.prior = cast(Prior, gst.build("prior", "maskgst", **options))
+        self.prior = cast(Prior, gst.build("prior", prior, **options))
         rows = torch.randn(1, size.frames, size.words, size.word_dim)
         self.condition = Condition(
             ids=("story",),
             frame_mask=torch.ones(1, size.frames, dtype=torch.bool),
             text=Text(rows, torch.ones(rows.shape[:3], dtype=torch.bool)),
+            characters=(torch.arange(characters) % 2 == 0).expand(1, size.frames, -1) if characters else None,
         )
         ids = torch.randint(size.vocab, (1, size.frames, size.grid, size.grid))
         self.batch = StoryBatch(
@@ -81,13 +84,12 @@ class Ours:
 
         return step
 
-    def sampling(self, precision: Any, steps: int) -> Callable[[], Latents]:
-        """Draw the story: classifier-free guidance, 3 text - 2 null, which Muse calls a cond_scale of 3."""
+    def sampling(self, precision: Any, steps: int, guidance: Guide = "cfg") -> Callable[[], Latents]:
+        """Draw the story. "cfg": 3 text - 2 null, which Muse calls a cond_scale of 3; "character": CG+-; "none"."""
         runtime = Runtime("cpu", precision)
         self.prior.eval()
-        sampler = cast(
-            Sampler, gst.build("sampler", "maskgit", steps=steps, guidance=gst.build("guidance", "cfg", scale=2.0))
-        )
+        guide = gst.build("guidance", guidance, **({"scale": 2.0} if guidance == "cfg" else {}))
+        sampler = cast(Sampler, gst.build("sampler", "maskgit", steps=steps, guidance=guide))
         noise = Noise(0, self.condition.ids, self.size.frames)
 
         def draw() -> Latents:

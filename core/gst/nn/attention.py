@@ -72,8 +72,15 @@ class Attention(nn.Module):
         Returns:
             (B, Q, D).
         """
-        query = self.query_norm(self._split(self.query(x)))
-        mixed = attend(query, seen.key, seen.value, mask)
+        return self.answer(attend(self.ask(x), seen.key, seen.value, mask))
+
+    def ask(self, x: Tensor) -> Tensor:
+        """rows (B, Q, D) -> their queries (B, heads, Q, head_dim), for `attend`."""
+        query: Tensor = self.query_norm(self._split(self.query(x)))
+        return query
+
+    def answer(self, mixed: Tensor) -> Tensor:
+        """What `attend` gave, (B, heads, Q, head_dim) -> rows (B, Q, D)."""
         out: Tensor = self.out(mixed.transpose(1, 2).flatten(2))
         return out
 

@@ -73,20 +73,8 @@ class SelfLayer(nn.Module):
         self.feed_forward_norm = nn.LayerNorm(shape.dim, bias=False)
         self.feed_forward = FeedForward(shape.dim, shape.ff_mult, shape.activation)
 
-    def remember(self, rows: Tensor) -> KeyValue:
-        """Keys and values of rows (B, T, M, D), for `forward` to see them without having them among its `x`."""
-        return self.attention.project(self._group(self.attention_norm(rows)))
-
     def forward(
-        self,
-        x: Tensor,
-        mask: Tensor,
-        *,
-        queries: int | None = None,
-        own: KeyValue | None = None,
-        memory: KeyValue | None = None,
-        memory_mask: Tensor | None = None,
-        captions: Captions | None = None,
+        self, x: Tensor, mask: Tensor, *, queries: int | None = None, captions: Captions | None = None
     ) -> Tensor:
         """One layer.
 
@@ -94,27 +82,33 @@ class SelfLayer(nn.Module):
             x: (B, T, S, D).
             mask: bool (B, T, S), the rows that may be seen; at least one a frame, and a story.
             queries: compute the first so many rows of each frame only; the others are merely seen.
-            own: the keys and values of `x`, where `remember` has computed them already.
-            memory: more rows to see, from `remember`.
-            memory_mask: bool (B, T, M).
             captions: for full layers.
 
         Returns:
             (B, T, queries or S, D).
         """
         normed = as_autocast(self.attention_norm(x))
-        seen = self.attention.project(self._group(normed)) if own is None else own
-        visible = self._group(mask)
-        if memory is not None and memory_mask is not None:
-            seen, visible = seen.join(memory), torch.cat([visible, self._group(memory_mask)], 1)
+        seen = self.attention.project(self.group(normed))
         x, normed = x[:, :, :queries], normed[:, :, :queries]
-        x = x + self._drop(self.attention(self._group(normed), seen, visible).view_as(x))
-        x = self._cross(x, captions)
-        return x + self._drop(self.feed_forward(self.feed_forward_norm(x)))
+        return self.finish(x, self.attention(self.group(normed), seen, self.group(mask)).view_as(x), captions)
 
-    def _group(self, x: Tensor) -> Tensor:
+    def group(self, x: Tensor) -> Tensor:
         """(B, T, S, ...) -> what attends to one another: (B*T, S, ...), or (B, T*S, ...) over the story."""
         return x.flatten(0, 1) if self.scope == "frame" else x.flatten(1, 2)
+
+    def finish(self, x: Tensor, heard: Tensor, captions: Captions | None = None) -> Tensor:
+        """What follows self-attention: for models that compute that themselves.
+
+        Args:
+            x: (B, T, S, D), the rows that came in.
+            heard: (B, T, S, D), what self-attention gave them.
+            captions: for full layers.
+
+        Returns:
+            (B, T, S, D).
+        """
+        x = self._cross(x + self._drop(heard), captions)
+        return x + self._drop(self.feed_forward(self.feed_forward_norm(x)))
 
     def _drop(self, x: Tensor) -> Tensor:
         return functional.dropout(x, self.dropout, self.training) if self.dropout else x

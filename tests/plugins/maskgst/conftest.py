@@ -20,12 +20,12 @@ TEXT = TextSpec("ids", length=7, vocab=20)
 CAST = Cast([Character("Ann"), Character("Bob"), Character("Cleo")])
 
 
-def make_prior(*, scramble: bool = True, **options: Any) -> MaskGST:
-    """A tiny MaskGST. Scrambled: layers begin as the identity otherwise, and nothing could leak."""
+def make_prior(*, scramble: bool = True, cls: type[MaskGST] = MaskGST, **options: Any) -> MaskGST:
+    """A tiny MaskGST, or one of its kin. Scrambled: layers begin as the identity otherwise, and nothing could leak."""
     torch.manual_seed(0)
     bound = {"latents": SPEC, "text": TEXT, "cast": CAST}
     sizes: dict[str, Any] = {"dim": 32, "heads": 2, "head_dim": 16, "layers": ("full", "self", "sv")}
-    prior = MaskGST(**{**sizes, **bound, **options})
+    prior = cls(**{**sizes, **bound, **options})
     if scramble:
         with torch.no_grad():
             for parameter in prior.parameters():

@@ -16,17 +16,18 @@ from gst.plugins import registry
 from gst.saving import load_component, save_component
 from gst_maskgst.masking import draw_mask
 from gst_maskgst.prior import MaskGST
+from gst_maskgst.textfirst import MaskGSTTextFirst
 
 EVERY = pytest.mark.parametrize(
     "options",
     [
         {},
-        {"text_sees_image": False},
+        {"cls": MaskGSTTextFirst},
         {"layers": ("self", "full")},
-        {"layers": ("sv", "full", "sv"), "text_sees_image": False, "qk_norm": False, "activation": "silu"},
+        {"cls": MaskGSTTextFirst, "layers": ("sv", "full", "sv"), "qk_norm": False, "activation": "silu"},
         {"layers": ("self",), "characters": False},
     ],
-    ids=["thesis", "static-text", "full-last", "sv-static", "self-only"],
+    ids=["thesis", "text-first", "full-last", "text-first-sv", "self-only"],
 )
 
 
@@ -127,7 +128,7 @@ def other_characters(told: Condition, x: Tensor) -> tuple[Condition, Tensor]:
     return replace(told, characters=characters), x
 
 
-@pytest.mark.parametrize("sees", [True, False])
+@pytest.mark.parametrize("cls", [MaskGST, MaskGSTTextFirst])
 @pytest.mark.parametrize(
     ("layers", "change", "moved"),
     [
@@ -142,8 +143,8 @@ def other_characters(told: Condition, x: Tensor) -> tuple[Condition, Tensor]:
         (("self", "sv"), other_characters, [0, 1, 2]),
     ],
 )
-def test_each_layer_sees_what_it_should(prior, condition, *, layers, change, moved, sees) -> None:
-    model, told = prior(layers=layers, text_sees_image=sees), condition([3, 3])
+def test_each_layer_sees_what_it_should(prior, condition, *, layers, change, moved, cls) -> None:
+    model, told = prior(cls=cls, layers=layers), condition([3, 3])
     assert influence(model, told, change).nonzero().flatten().tolist() == moved
 
 
@@ -198,7 +199,7 @@ def reference(model: MaskGST, told: Condition, x: Tensor) -> Tensor:
         for group in groups:
             flat, ok = h[group].flatten(0, 1), valid[group].flatten()
             allowed = ok.expand(len(ok), -1)
-            if not model.text_sees_image:
+            if isinstance(model, MaskGSTTextFirst):
                 is_image = (torch.arange(size) < grid).repeat(len(group))
                 allowed = allowed & (is_image[:, None] | ~is_image)
             normed = layer.attention_norm(flat)
@@ -214,9 +215,9 @@ def reference(model: MaskGST, told: Condition, x: Tensor) -> Tensor:
     return model.head(model.norm(h[:, :grid])).view(frames, *model.latents.grid, -1)
 
 
-@pytest.mark.parametrize("sees", [True, False])
-def test_prediction_equals_a_plain_reference(prior, condition, sees) -> None:
-    model = prior(layers=("full", "sv", "self", "full"), text_sees_image=sees)
+@pytest.mark.parametrize("cls", [MaskGST, MaskGSTTextFirst])
+def test_prediction_equals_a_plain_reference(prior, condition, cls) -> None:
+    model = prior(cls=cls, layers=("full", "sv", "self", "full"))
     told = condition([4, 2]).without_text(torch.tensor([[False, True, False, False], [False] * 4]))
     x = tokens(model, told)
     with torch.no_grad():
@@ -273,7 +274,7 @@ def test_gradients_reach_every_parameter(prior, condition, batch, options) -> No
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"text_sees_image": False, "rarity_weight": 0.5, "dropout": 0.1, "mask_min": 0.3}]
+    "options", [{}, {"cls": MaskGSTTextFirst, "rarity_weight": 0.5, "dropout": 0.1, "mask_min": 0.3}]
 )
 def test_loss_falls_on_a_tiny_set(prior, condition, batch, options) -> None:
     model = prior(scramble=False, layers=("full", "self"), **options).train()

@@ -45,9 +45,6 @@ class MaskGST(MaskedPrior):
             "self": without cross-attention; "sv": self-attention over all frames of the story.
         characters: append the characters' rows to every frame: one embedding for "present", one for "absent" each.
         tokens_per_character: rows a character (the authors' code has 8).
-        text_sees_image: True: caption and character rows attend to the image tokens, as in the thesis. False: they
-            attend to each other only, so that they are computed once a story and image rows alone run in each
-            decoding step. Another model, and a faster one to sample from.
         max_frames: T of the longest story.
         ff_mult: hidden width of the feed-forward parts over D.
         activation: of the feed-forward parts; geglu has two thirds of the hidden width, so as many weights, and is
@@ -77,7 +74,6 @@ class MaskGST(MaskedPrior):
         layers: Annotated[Sequence[LayerName], Field(min_length=1)] = _DEFAULT_LAYERS,
         characters: bool = True,
         tokens_per_character: Count = 1,
-        text_sees_image: bool = True,
         max_frames: Count = 16,
         ff_mult: Positive = 4.0,
         activation: Activation = "geglu",
@@ -103,7 +99,7 @@ class MaskGST(MaskedPrior):
             raise ValueError("it predicts ids of a codebook, and the tokenizer gives features")
         self.latents, self.text, self.max_frames = latents, text, max_frames
         self.layer_names = tuple(layers)
-        self.characters, self.text_sees_image = characters, text_sees_image
+        self.characters = characters
         self.dropout, self.schedule, self.mask_shared = dropout, schedule, mask_shared
         self.latest = latest(schedule, mask_min, latents.tokens)
         self.rates = _rates(layers, drop_text_frame, drop_text_story, drop_characters, drop_all)
@@ -142,6 +138,10 @@ class MaskGST(MaskedPrior):
         return self.characters
 
     @property
+    def sees_frames(self) -> bool:
+        return "sv" in self.layer_names
+
+    @property
     def drops(self) -> dict[Drop, float]:
         return _declare(self.rates, self.characters)
 
@@ -159,9 +159,7 @@ class MaskGST(MaskedPrior):
 
         Returns:
             rows, mask: what is told, (B, T, M, D) and (B, T, M). frames: bool (B, T). Where there is any text: cross,
-            the captions' keys and values for each full layer, with captions_mask and shown (see `Captions`). With
-            `text_sees_image: false`: memory, the keys and values of the told rows in each layer, (B, T, heads, M,
-            head_dim), or (B, 1, heads, T * M, head_dim) in sv layers.
+            the captions' keys and values for each full layer, with captions_mask and shown (see `Captions`).
         """
         told = self._told(condition)
         frames = condition.frame_mask
@@ -177,14 +175,6 @@ class MaskGST(MaskedPrior):
             null = torch.ones_like(told.captions_mask[:, :1])
             state["captions_mask"] = torch.cat([null, told.captions_mask], 1)
             state["shown"] = told.shown
-        if not self.text_sees_image:
-            rows, state["memory"] = told.rows, []
-            for i, layer in enumerate(self.layers):
-                own = layer.remember(rows)
-                state["memory"].append([part.unflatten(0, (condition.batch, -1)) for part in own])
-                if i + 1 < len(self.layers):
-                    seen = self._seen(state, layer, told.mask)
-                    rows = layer(rows, seen, own=own, captions=self._captions(state, i))
         return state
 
     def _told(self, condition: Condition) -> Told:
@@ -197,27 +187,27 @@ class MaskGST(MaskedPrior):
 
     def _hidden(self, state: dict[str, Any], x: Tensor) -> Tensor:
         """ids (B, T, h, w) -> normed rows of the image tokens (B, T, N, D)."""
-        rows = self.embedding.image(x)
-        tokens = rows.shape[2]
-        mask = torch.ones(rows.shape[:3], dtype=torch.bool, device=rows.device)
-        if self.text_sees_image:
-            rows = torch.cat([rows, state["rows"]], 2)
-            mask = torch.cat([mask, state["mask"]], 2)
+        rows, mask = self._sequence(state, x)
         for i, layer in enumerate(self.layers):
-            memory = None
-            if not self.text_sees_image:
-                memory = KeyValue(*(part.flatten(0, 1) for part in state["memory"][i]))
             rows = layer(
                 rows,
                 self._seen(state, layer, mask),
                 # Only the image rows of the last layer are read.
-                queries=tokens if i + 1 == len(self.layers) else None,
-                memory=memory,
-                memory_mask=None if memory is None else self._seen(state, layer, state["mask"]),
+                queries=self.latents.tokens if i + 1 == len(self.layers) else None,
                 captions=self._captions(state, i),
             )
         out: Tensor = self.norm(rows)
         return out
+
+    def _one_pass(self, condition: Condition, x: Tensor) -> Tensor:
+        """`_hidden` for training, which predicts once: nothing need be kept for another step."""
+        return self._hidden(self.begin(condition), x)
+
+    def _sequence(self, state: dict[str, Any], x: Tensor) -> tuple[Tensor, Tensor]:
+        """What a frame consists of, image rows first: rows (B, T, N + M, D), and which are real, (B, T, N + M)."""
+        image = self.embedding.image(x)
+        real = torch.ones(image.shape[:3], dtype=torch.bool, device=image.device)
+        return torch.cat([image, state["rows"]], 2), torch.cat([real, state["mask"]], 2)
 
     def _seen(self, state: dict[str, Any], layer: SelfLayer, mask: Tensor) -> Tensor:
         return mask & state["frames"][..., None] if layer.scope == "story" else mask
@@ -240,7 +230,7 @@ class MaskGST(MaskedPrior):
         condition = batch.condition
         if condition is None or (self.characters and condition.characters is None):
             raise TrainingError(
-                "prior 'maskgst' with characters: true was given stories without any word on characters",
+                f"prior '{self.use}' with characters: true was given stories without any word on characters",
                 hint="Set characters_from: captions in the training step, or characters: false in the prior.",
             )
         ids = batch.latents["target"].data
@@ -249,8 +239,7 @@ class MaskGST(MaskedPrior):
         ).to(ids.device)
         condition = self.rates.apply(trim(condition), generator)
         with seeded_dropout(self.dropout if self.training else 0.0, generator, ids.device):
-            state = self.begin(condition)
-            hidden = self._hidden(state, ids.masked_fill(masked.view_as(ids), self.mask_id))
+            hidden = self._one_pass(condition, ids.masked_fill(masked.view_as(ids), self.mask_id))
         counted = masked & batch.frame_mask[..., None]
         # All rows, so that the shape stays the same from step to step; see `trim`.
         logits = self.head(hidden)[counted].float()
