@@ -115,7 +115,9 @@ def test_the_card_has_the_numbers_of_the_run(build: ModuleType, tiny_run: Any) -
     }
     parts = {**row, "metric": "char-f1/recall"}
     lock = json.loads((tiny_run.dir / "lock.json").read_text())
-    card = build.card(gst.load(tiny_run.dir), {"scores.table": {"rows": [row, parts], "about": {}}}, lock)
+    about = {"data": "story-world 'test'", "stories": 12}
+    card = build.card(gst.load(tiny_run.dir), {"scores.table": {"rows": [row, parts], "about": about}}, lock)
+    assert "story-world 'test', 12 stories:" in card
     assert "| char-f1 | model | 61.23 | 60.00 –  | 18.00 | 95.00 |" in card
     assert "recall" not in card
 
