@@ -1,5 +1,6 @@
 """Every recipe that comes along: valid, and the whole of it runs at a tiny size, once."""
 
+import html
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,8 @@ def test_recipe_runs_small(path, name, tmp_path, real_data, monkeypatch):
     assert all(row["signature"] for row in rows)
     page = (run.dir / "index.html").read_text(encoding="utf-8")
     assert "data:image/png;base64," in page
+    for table in run.metrics.values():
+        assert html.escape(f"{table['about']['data']}, {table['about']['stories']} stories") in page
     again = gst.run_recipe(path, smoke=True, out=tmp_path / "run")
     assert again.nothing_to_do
 

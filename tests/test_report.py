@@ -75,7 +75,7 @@ def full_page(text: str, state: Any = "running") -> Page:
         stories=[StoryCard(text, [text, text], {"real": frames, text: frames}, [[text], []], [[text], [text]])] * 5,
         stories_are=text,
         growth=[Growth(text, [text, text], [(0.1, frames), (1.0, frames)], frames)],
-        numbers=rows,
+        numbers={text: rows},
         curves={text: [Curve(text, [0, 1], [1.0, 2.0])]},
         codes=np.array([3, 0, 1]),
         nodes=[Node(text, text), Node("b", text, (text,), "running")],
@@ -205,6 +205,14 @@ def test_better_is_further_right() -> None:
     assert up[0] < up[1]
     assert down[0] > down[1]
     assert sum(up) == pytest.approx(sum(down), abs=0.5)
+
+
+def test_what_was_scored_on_two_splits_stays_apart() -> None:
+    text = render(Page("two", numbers={"test": [_row(value=25.0)], "unseen pairs": [_row(value=35.0)]}))
+    cards = [part.count("<circle") for part in re.split('class="metric card"', text)[1:]]
+    assert cards == [1, 1]
+    labels = [found.group(1) for found in re.finditer('<p class="label">([^<]*)</p>', text)]
+    assert labels == ["test", "unseen pairs"]
 
 
 def test_numbers_without_bounds_or_without_a_value() -> None:

@@ -62,17 +62,16 @@ def collect(
     recipe, about = context.graph.recipe, RunDir(context.run_dir).read(STATE)
     nodes = _nodes(context, about, final)
     state, failure = _state(context, final)
-    rows = [row for table in tables for row in table.rows]
     return Page(
         title=recipe.title or recipe.name,
         says=recipe.description,
         state=state,
         failure=failure,
-        facts=[*_headline(rows), *_facts(context, about, nodes)],
+        facts=[*_headline(tables), *_facts(context, about, nodes)],
         stories=[] if data is None else cards(data, pictures, stories),
         stories_are="" if data is None else _which(data, stories),
         growth=_growth(context, final),
-        numbers=rows,
+        numbers=_numbers(tables),
         curves=curves(read_lines(context.run_dir / METRICS)),
         codes=None if tokens is None or tokens.spec.kind != "ids" else codes(tokens),
         nodes=nodes,
@@ -90,7 +89,9 @@ def cards(data: StorySet, pictures: Mapping[str, Pictures], count: int) -> list[
         rows = {REAL: story.frames}
         for label, drawn in pictures.items():
             if (at := where[label].get(story.id)) is not None:
-                rows[label] = np.asarray(drawn.frames[at][: len(story)])
+                given = 0 if drawn.drawn is None else int((~drawn.drawn[at][: len(story)]).sum())
+                shown = f"{label}, {given} given" if given else label
+                rows[shown] = np.asarray(drawn.frames[at][: len(story)])
         told = cast.resolve(list(story.captions), "antecedent")
         truth = [] if story.characters is None else _names(cast, story.characters)
         out.append(StoryCard(story.id, story.captions, rows, _names(cast, told), truth))
@@ -166,11 +167,22 @@ def _nodes(context: StepContext, about: Mapping[str, Any], final: bool) -> list[
     return nodes
 
 
-def _headline(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+def _numbers(tables: Sequence[Table]) -> dict[str, list[dict[str, Any]]]:
+    """Rows by what they are about, so that numbers of two splits never share a scale."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for table in tables:
+        label = [str(table.about["data"])] if "data" in table.about else []
+        if "stories" in table.about:
+            label.append(f"{table.about['stories']:,} stories")
+        found.setdefault(", ".join(label), []).extend(table.rows)
+    return found
+
+
+def _headline(tables: Sequence[Table]) -> list[tuple[str, str]]:
     """The first number of the first table."""
-    if not rows:
+    if not tables or not tables[0].rows:
         return []
-    first = dict(rows[0])
+    first = dict(tables[0].rows[0])
     interval = "" if first.get("low") is None else f" ({short(first['low'])} – {short(first['high'])})"
     facts = [(f"{first['metric']} of {first['of']}", f"{short(first['value'])}{interval}")]
     if (way := share(first)) is not None:

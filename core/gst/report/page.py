@@ -34,7 +34,7 @@ class Page:
         stories: the gallery, in the order of the data set.
         stories_are: says which stories these are.
         growth: what training steps drew on the way.
-        numbers: rows of all tables.
+        numbers: what was scored (data, stories) -> the rows of all tables about it.
         curves: step -> its curves.
         codes: how often each id of the codebook is used in the training tokens.
         nodes: the graph of steps, in an order in which each comes after those it needs.
@@ -49,7 +49,7 @@ class Page:
     stories: Sequence[StoryCard] = ()
     stories_are: str = ""
     growth: Sequence[Growth] = ()
-    numbers: Sequence[dict[str, object]] = ()
+    numbers: Mapping[str, Sequence[dict[str, object]]] = field(default_factory=dict)
     curves: Mapping[str, Sequence[Curve]] = field(default_factory=dict)
     codes: NDArray[np.int64] | None = None
     nodes: Sequence[Node] = ()
@@ -101,7 +101,7 @@ def _sections(page: Page) -> list[Html | None]:
     return [
         steps if running else None,
         learned if running else None,
-        section("Numbers", None, _key(), tag("div", numbers(page.numbers), class_="metrics")) if page.numbers else None,
+        section("Numbers", None, _key(), *(_scored(*item) for item in page.numbers.items())) if page.numbers else None,
         section("Stories", page.stories_are, gallery(page.stories)) if page.stories else None,
         None if running else learned,
         section("Curves", None, *(charts(step, curves) for step, curves in page.curves.items()))
@@ -111,6 +111,12 @@ def _sections(page: Page) -> list[Html | None]:
         None if running else steps,
         section("Details", None, *map(_detail, page.details.items())) if page.details else None,
     ]
+
+
+def _scored(label: str, rows: Sequence[dict[str, object]]) -> Html:
+    return join(
+        tag("p", label, class_="label") if label else None, tag("div", numbers(rows), class_="metrics"), tag("p")
+    )
 
 
 def _steps(page: Page) -> Html:
