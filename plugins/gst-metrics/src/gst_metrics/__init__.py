@@ -37,6 +37,12 @@ def gst_register(registry):  # type: ignore[no-untyped-def]
     )
     add(
         "step",
+        "character-masks",
+        "gst_metrics.character_masks:CharacterMasks",
+        summary="Stories with masks of their characters, found by Grad-CAM on a classifier of its own",
+    )
+    add(
+        "step",
         "retrieve",
         "gst_metrics.retrieve:Retrieve",
         summary="Baseline: the training frame with the nearest caption (TF-IDF)",

@@ -108,13 +108,21 @@ class CharacterClassifier(Scorer):
 
     def score(self, frames: Tensor) -> dict[str, Tensor]:
         """frames (N, 3, H, W) in [-1, 1] -> "features" (N, D), and the logits of every head."""
+        return self.answers(self.feature_map(frames))
+
+    def feature_map(self, frames: Tensor) -> Tensor:
+        """frames (N, 3, H, W) in [-1, 1] -> the feature map (N, D, h, w) that all heads read."""
         if frames.shape[-2:] != self.frame_size:
             raise DataError(
                 f"the classifier was trained on frames of {_by(self.frame_size)} pixels, and these are of "
                 f"{_by(frames.shape[-2:])}"
             )
         pixels = ((frames + 1) / 2 - self.mean) / self.std
-        grid = self.backbone(pixels.contiguous(memory_format=torch.channels_last))[-1].float()
+        grid: Tensor = self.backbone(pixels.contiguous(memory_format=torch.channels_last))[-1].float()
+        return grid
+
+    def answers(self, grid: Tensor) -> dict[str, Tensor]:
+        """What `score` gives, from the feature map (N, D, h, w)."""
         everywhere = self.head["characters"](grid.permute(0, 2, 3, 1)).float().flatten(1, 2)
         scores = {
             "features": grid.mean((2, 3)),
