@@ -9,6 +9,7 @@ os.environ.setdefault("MKL_NUM_THREADS", "1")
 os.environ.setdefault("COLUMNS", "120")
 
 import copy
+import importlib.util
 import random
 import subprocess
 import sys
@@ -69,6 +70,25 @@ def real_data() -> Callable[[str], Path]:
         pytest.skip(f"no {name}: set GST_DATA to the folder that holds it")
 
     return find
+
+
+@pytest.fixture(scope="session")
+def toy_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """`toy_model("t5")`: the folder of a pre-trained model of toy size ("t5", "bert", "gpt2"); tests only read it."""
+    made: dict[str, Path] = {}
+
+    def make(kind: str) -> Path:
+        if kind not in made:
+            source = ROOT / "tests" / "toys" / "toy_pretrained.py"
+            spec = importlib.util.spec_from_file_location("toy_pretrained", source)
+            assert spec is not None
+            assert spec.loader is not None
+            module = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(module)
+            made[kind] = module.toy_model(kind, tmp_path_factory.mktemp("pretrained") / kind)
+        return made[kind]
+
+    return make
 
 
 Command = Callable[..., subprocess.CompletedProcess[str]]

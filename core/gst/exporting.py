@@ -39,9 +39,9 @@ def export(pipe: StoryPipeline, folder: str | Path, *, dtype: Literal["bf16"] | 
     partial = folder.with_name(f".{folder.name}.{os.getpid()}.part")
     try:
         partial.mkdir(parents=True)
-        save_component(pipe.tokenizer, partial / "tokenizer", dtype=dtype)
-        save_component(pipe.prior, partial / "prior", dtype=dtype)
-        save_component(pipe.sampler, partial / "sampler", dtype=dtype)
+        save_component(pipe.tokenizer, partial / "tokenizer", dtype=dtype, whole=True)
+        save_component(pipe.prior, partial / "prior", dtype=dtype, whole=True)
+        save_component(pipe.sampler, partial / "sampler", dtype=dtype, whole=True)
         about = {
             "format": FORMAT,
             "places": pipe.places,

@@ -71,6 +71,8 @@ class StoryPipeline:
         self.runtime = runtime or Runtime()
         self.tokenizer, self.prior, self.sampler = tokenizer, prior, sampler
         self.conditioner: Conditioner = prior.conditioner
+        if self.conditioner.text is not None:
+            self.conditioner.text.to(self.runtime.device)
         most = (frames, prior.max_frames, *(stage.frames for stage in self.given.values()))
         self.frames: int | None = min((n for n in most if n is not None), default=None)
         if any(stage.cast.names != self.cast.names for stage in self.given.values()):

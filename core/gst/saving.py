@@ -38,7 +38,9 @@ _VALUES: dict[str, type[LatentSpec | TextSpec | Cast]] = {
 }
 
 
-def save_component(component: Component, folder: Path, *, dtype: Literal["bf16"] | None = None) -> None:
+def save_component(
+    component: Component, folder: Path, *, dtype: Literal["bf16"] | None = None, whole: bool = False
+) -> None:
     """Write a component into `folder`, which is made, or empty.
 
     Args:
@@ -46,15 +48,21 @@ def save_component(component: Component, folder: Path, *, dtype: Literal["bf16"]
         folder: where.
         dtype: "bf16" stores floating-point weights in bfloat16, half the size, to be handed out; they are read back as
             the model's own type, rounded. None stores them as they are.
+        whole: also copy, as it is, what is otherwise saved by name and hash only (a pre-trained text encoder), so that
+            the folder can be opened anywhere.
 
     Raises:
         UsageError: the component does not know its name, or an option cannot be saved.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    _write(component, folder)
+    written: list[tuple[Component, Path]] = []
+    _write(component, folder, written)
     if dtype == "bf16":
         for path in folder.rglob("*.safetensors"):
             _shrink(path)
+    if whole:
+        for each, place in written:
+            each.save_sources(place)
     write_manifest(folder, {"kind": component.kind, "use": component.use})
 
 
@@ -78,7 +86,8 @@ def component_hash(folder: Path) -> str:
     return total.hexdigest()
 
 
-def _write(component: Component, folder: Path) -> None:
+def _write(component: Component, folder: Path, written: list[tuple[Component, Path]]) -> None:
+    """Write it and what is inside it; each is added to `written` with its folder."""
     if not component.use:
         raise UsageError(
             f"this {component.kind} ({type(component).__name__}) cannot be saved: it does not know its registered name",
@@ -98,13 +107,14 @@ def _write(component: Component, folder: Path) -> None:
         "version": entry.version,
     }
     component.save_state(folder)
+    written.append((component, folder))
     (folder / COMPONENT).write_text(json.dumps(about, indent=1), encoding="utf-8")
     for path, inner in nested.items():
         target = folder / "options" / path
         target.mkdir(parents=True)
-        _write(inner, target)
+        _write(inner, target, written)
     if isinstance(component, Prior) and component.conditioner is not None:
-        _write_conditioner(component.conditioner, folder / "conditioner")
+        _write_conditioner(component.conditioner, folder / "conditioner", written)
 
 
 def _read(folder: Path) -> Component:
@@ -133,7 +143,7 @@ def _read(folder: Path) -> Component:
     return component
 
 
-def _write_conditioner(conditioner: Conditioner, folder: Path) -> None:
+def _write_conditioner(conditioner: Conditioner, folder: Path, written: list[tuple[Component, Path]]) -> None:
     folder.mkdir()
     about = {
         "cast": conditioner.cast.to_json(),
@@ -144,7 +154,7 @@ def _write_conditioner(conditioner: Conditioner, folder: Path) -> None:
     (folder / "conditioner.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
     if conditioner.text is not None:
         (folder / "text").mkdir()
-        _write(conditioner.text, folder / "text")
+        _write(conditioner.text, folder / "text", written)
 
 
 def _read_conditioner(folder: Path) -> Conditioner:

@@ -10,6 +10,12 @@ from gst import hookimpl
 @hookimpl
 def gst_register(registry: Any) -> None:
     registry.add("text", "bpe", "gst_maskgst.bpe:Bpe", summary="Byte-pair encoding learned from the captions")
+    registry.add(
+        "text",
+        "hf-text",
+        "gst_maskgst.hf_text:HfText",
+        summary="Frozen states of a pre-trained encoder (T5, BERT)",
+    )
     registry.add("prior", "maskgst", "gst_maskgst.prior:MaskGST", summary="Masked generative story transformer")
     registry.add(
         "prior",

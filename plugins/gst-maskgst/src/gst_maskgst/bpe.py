@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import numpy as np
 import torch
@@ -15,8 +14,9 @@ from pydantic import Field
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
 from gst.condition import Text, TextSpec
-from gst.errors import CheckpointError, DataError, UsageError
+from gst.errors import CheckpointError, UsageError
 from gst.kinds.text import TextEncoder
+from gst_maskgst.overlong import Overlong, TooLong
 from gst_maskgst.ranges import Count
 
 _PAD = "[PAD]"
@@ -47,11 +47,11 @@ class Bpe(TextEncoder):
         vocab_size: Annotated[int, Field(ge=257)] = 2500,
         length: Count = 64,
         lowercase: bool = True,
-        too_long: Literal["cut", "error"] = "cut",
+        too_long: TooLong = "cut",
     ) -> None:
-        self.vocab_size, self.length, self.lowercase, self.too_long = vocab_size, length, lowercase, too_long
+        self.vocab_size, self.length, self.lowercase = vocab_size, length, lowercase
         self._tokenizer: Tokenizer | None = None
-        self._cut = self._reported = 0
+        self._overlong = Overlong("bpe", length, too_long)
 
     @property
     def spec(self) -> TextSpec:
@@ -83,11 +83,8 @@ class Bpe(TextEncoder):
         self._words = frozenset(word for text, _ in counted for word in _words(text))
         lengths = [len(encoding) for encoding in tokenizer.encode_batch([text for text, _ in counted])]
         long = sum(count for (_, count), n in zip(counted, lengths, strict=True) if n > self.length)
-        self._cut = self._reported = 0
-        if long:
-            worst = max(zip(lengths, counted, strict=True))
-            self._too_long(long, worst[0], worst[1][0])
-            self._cut = 0  # counts what is encoded from now on; the same captions need no second line
+        worst = max(zip(lengths, counted, strict=True), default=(0, ("", 0)))
+        self._overlong.in_corpus(long, worst[0], worst[1][0])
         return {
             "vocabulary": float(tokenizer.get_vocab_size()),
             "longest": float(max(lengths, default=0)),
@@ -106,7 +103,7 @@ class Bpe(TextEncoder):
         long = [len(row) > self.length for row in rows]
         if any(long):
             worst = max(range(len(rows)), key=lambda i: len(rows[i]))
-            self._too_long(sum(long[unique[caption]] for caption in flat), len(rows[worst]), list(unique)[worst])
+            self._overlong.found(sum(long[unique[caption]] for caption in flat), len(rows[worst]), list(unique)[worst])
         rows = [row[: self.length] for row in rows]
         lengths = np.fromiter(map(len, rows), np.int64, len(rows))
         mask = np.arange(self.length) < lengths[:, None]
@@ -115,18 +112,6 @@ class Bpe(TextEncoder):
         where = np.fromiter((unique[caption] for caption in flat), np.int64, len(flat))
         shape = (len(captions), len(captions[0]) if captions else 0, self.length)
         return Text(torch.from_numpy(data[where].reshape(shape)), torch.from_numpy(mask[where].reshape(shape)))
-
-    def _too_long(self, count: int, longest: int, caption: str) -> None:
-        if self.too_long == "error":
-            raise DataError(
-                f"{count} captions do not fit into the {self.length} tokens of text 'bpe'; the longest has {longest}: "
-                f"{caption!r}",
-                hint="Shorten it, or set length higher, or too_long: cut.",
-            )
-        self._cut += count
-        if self._cut >= 2 * self._reported:
-            print(f"text 'bpe' cut {self._cut} captions to {self.length} tokens; one has {longest}", file=sys.stderr)
-            self._reported = self._cut
 
     def decode(self, ids: Sequence[int]) -> str:
         """Ids of one caption -> text, in lower case where that was asked for, with a space before every mark."""
