@@ -10,7 +10,7 @@ from collections.abc import Sequence
 SUPPLIERS = {
     key: dist
     for dist, keys in {
-        "gst-data": ("dataset/story-world", "dataset/codraw", "dataset/story-folder"),
+        "gst-data": ("dataset/story-world", "dataset/codraw", "dataset/story-folder", "writer/grammar"),
         "gst-vq": ("tokenizer/vqvae", "tokenizer/vqgan"),
         "gst-maskgst": (
             "text/bpe",

@@ -24,3 +24,9 @@ def gst_register(registry):  # type: ignore[no-untyped-def]
         "gst_data.codraw:CoDraw",
         summary="5,048 five-frame stories from CoDraw's dialogs: people's words, clip-art pictures (CC BY-NC 4.0)",
     )
+    registry.add(
+        "writer",
+        "grammar",
+        "gst_data.story_world.writer:GrammarWriter",
+        summary="Tells stories of story-world again, in other words and sentences, by rule",
+    )
