@@ -21,7 +21,7 @@ from gst.cli.main import CORE_COMMANDS, cli, main
 from gst.errors import UsageError
 
 LIGHT = [["--help"], ["--version"], ["list"], ["list", "step", "--json"], ["list-plugins"], ["no-such-command"]]
-READ_ONLY = {"list", "info", "list-plugins", "recipes", "check", "show"}
+READ_ONLY = {"list", "info", "list-plugins", "recipes", "check", "show", "published"}
 
 
 @pytest.mark.parametrize("arguments", LIGHT, ids=" ".join)
