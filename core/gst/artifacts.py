@@ -115,6 +115,8 @@ class Pictures(Artifact):
         frames: uint8 (N, T, 3, H, W), zero at padding.
         source: fingerprint of the split.
         about: what every signature must say of them: seed, sampler, guidance, `characters_from`.
+        drawn: bool (N, T), False where a frame was given to what drew the others: it is no work of a model, and is not
+            scored. None: all were drawn.
     """
 
     ids: list[str]
@@ -122,19 +124,24 @@ class Pictures(Artifact):
     frames: NDArray[np.uint8]
     source: str
     about: dict[str, Any] = field(default_factory=dict)
+    drawn: NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def save(self, folder: Path) -> None:
         np.save(folder / "frames.npy", self.frames)
+        if self.drawn is not None:
+            np.save(folder / "drawn.npy", self.drawn)
         meta = {"ids": self.ids, "captions": self.captions, "source": self.source, "about": self.about}
         (folder / "pictures.json").write_text(json.dumps(meta), encoding="utf-8")
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         meta = json.loads((folder / "pictures.json").read_text(encoding="utf-8"))
-        return cls(frames=np.load(folder / "frames.npy", mmap_mode="r"), **meta)
+        mask = folder / "drawn.npy"
+        drawn = np.load(mask) if mask.exists() else None
+        return cls(frames=np.load(folder / "frames.npy", mmap_mode="r"), drawn=drawn, **meta)
 
 
 @dataclass

@@ -19,6 +19,8 @@ Box = tuple[int, int, int, int]
 Region = Box | NDArray[np.bool_]
 """A box, or bool (H, W)."""
 
+SEES_NO_FRAMES = "this model draws every frame from the captions alone"
+
 
 @dataclass(frozen=True)
 class Kept:

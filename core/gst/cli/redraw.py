@@ -48,6 +48,7 @@ def redraw(
         StoreError: `out` cannot be written; found out before anything is drawn.
     """
     from gst.drawn import DrawnStory
+    from gst.editing import SEES_NO_FRAMES
     from gst.given import read_mask
 
     check_out(out)
@@ -57,7 +58,7 @@ def redraw(
     where = None if region is None else (region[0], region[1], region[2], region[3])
     again = where if mask is None else read_mask(mask, pipe.tokenizer.spec.frame_size, told)
     if not pipe.prior.sees_frames:
-        told("this model draws every frame from the captions alone: the other frames change nothing in this one")
+        told(f"{SEES_NO_FRAMES}: the other frames change nothing in this one")
     after = pipe.redraw(before, number - 1, caption, region=again, seed=seed, any_text=any_text)
     told(f"frame {number}: {after.recognised[number - 1]}")
     after.save(out)

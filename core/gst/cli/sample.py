@@ -61,10 +61,12 @@ def draw(
 
 
 def _said_of_given(pipe: StoryPipeline, count: int) -> str:
+    from gst.editing import SEES_NO_FRAMES
+
     are = "1 frame is given and stays as it is" if count == 1 else f"{count} frames are given and stay as they are"
     if pipe.prior.sees_frames:
         return are
-    return f"{are}; this model draws every frame from the captions alone, so they change nothing in the others"
+    return f"{are}; {SEES_NO_FRAMES}: they change nothing in the others"
 
 
 def read_captions(source: str) -> list[str]:

@@ -65,6 +65,9 @@ def collect(
         device: where networks run.
         advance: told how many stories are done.
 
+    A frame that was given to what drew any of the pictures is scored of none, so that all numbers are of the same
+    frames: metrics see it as padding.
+
     Returns:
         source ("real", "shuffled" where there is another story, and the names of the pictures) -> a copy of each metric
         with one row a story, or None where it is not measured ("shuffled" for metrics without that floor); and the
@@ -87,6 +90,7 @@ def collect(
         stories = [data[i] for i in indices]
         batch = collate(stories)
         _check_ids(pictures, batch, indices)
+        batch.frame_mask &= _drawn(pictures, indices, batch.frame_mask.shape[1])
         batch = batch.to(device)
         for source, row in meters.items():
             if not any(row):
@@ -126,6 +130,13 @@ def _check_ids(pictures: Mapping[str, Pictures], batch: StoryBatch, indices: ran
 def _slice(drawn: Pictures, start: int, batch: StoryBatch) -> Tensor:
     count, length = batch.frame_mask.shape
     return to_float(torch.from_numpy(np.array(drawn.frames[start : start + count, :length])))
+
+
+def _drawn(pictures: Mapping[str, Pictures], indices: range, length: int) -> Tensor:
+    """bool (B, T): the frames that all pictures drew."""
+    masks = [p.drawn[indices.start : indices.stop, :length] for p in pictures.values() if p.drawn is not None]
+    drawn = np.logical_and.reduce(masks) if masks else np.ones((len(indices), length), np.bool_)
+    return torch.from_numpy(np.asarray(drawn))
 
 
 def _shuffled(stories: Sequence[Story], others: Sequence[Story]) -> Tensor:

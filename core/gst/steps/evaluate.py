@@ -28,8 +28,8 @@ class Evaluate(Step):
     Every number is given for each source of pictures, for the real frames ("real"), and, where a metric's floor is
     "shuffled", for the real frames of another story of the split. It comes with a 95 % bootstrap interval over stories,
     its floor and ceiling where they mean something, how far it is on the way between them, and a signature of all that
-    decides it. The numbers on the resampled stories stay with the table, so that `gst compare` can pair evaluations of
-    the same stories.
+    decides it. Frames that were given to what drew any of the pictures are scored of none. The numbers on the resampled
+    stories stay with the table, so that `gst compare` can pair evaluations of the same stories.
 
     Args:
         data: the split.
@@ -93,6 +93,9 @@ class Evaluate(Step):
             "frames": frames,
             "gst": gst.__version__,
         }
+        given = [name for name, drawn in self.pictures.items() if drawn.drawn is not None]
+        if given:
+            about["not_scored"] = f"frames given to {', '.join(given)}"
         sources = {
             REAL: "the real frames",
             SHUFFLED: f"the real frames of another story (seed {_SEED})",
@@ -144,4 +147,5 @@ class Evaluate(Step):
 
 
 def _first(drawn: Pictures, count: int) -> Pictures:
-    return Pictures(drawn.ids[:count], drawn.captions[:count], drawn.frames[:count], drawn.source, drawn.about)
+    mask = None if drawn.drawn is None else drawn.drawn[:count]
+    return Pictures(drawn.ids[:count], drawn.captions[:count], drawn.frames[:count], drawn.source, drawn.about, mask)
