@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from gst.nn.linear import Linear, autocast_dtype
+
 
 class KeyValue(NamedTuple):
     """Keys and values of some rows, ready to be attended to.
@@ -45,10 +47,10 @@ class Attention(nn.Module):
         super().__init__()
         inner = heads * head_dim
         self.heads, self.head_dim = heads, head_dim
-        self.query = nn.Linear(dim, inner, bias=False)
-        self.key = nn.Linear(dim, inner, bias=False)
-        self.value = nn.Linear(dim, inner, bias=False)
-        self.out = nn.Linear(inner, dim, bias=False)
+        self.query = Linear(dim, inner, bias=False)
+        self.key = Linear(dim, inner, bias=False)
+        self.value = Linear(dim, inner, bias=False)
+        self.out = Linear(inner, dim, bias=False)
         self.query_norm = nn.LayerNorm(head_dim, bias=False) if qk_norm else nn.Identity()
         self.key_norm = nn.LayerNorm(head_dim, bias=False) if qk_norm else nn.Identity()
         self.null = nn.Parameter(torch.randn(2, heads, 1, head_dim) * head_dim**-0.5) if null else None
@@ -125,6 +127,5 @@ def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Te
 
 def as_autocast(x: Tensor) -> Tensor:
     """`x` in the type that matrix products will want it in, so that several of them share one conversion."""
-    device = x.device.type
-    active = torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
-    return x.to(torch.get_autocast_dtype(device)) if active else x
+    dtype = autocast_dtype(x.device)
+    return x if dtype is None else x.to(dtype)

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from gst.nn.attention import as_autocast
+from gst.nn.linear import Linear
 
 Activation = Literal["gelu", "silu", "geglu"]
 
@@ -30,9 +31,9 @@ class FeedForward(nn.Module):
         unit = 64 if hidden >= 64 else 8
         width = max(unit, round(hidden / unit) * unit)
         # Two matrices instead of one of double width: on a CPU, halves of one product are slow to multiply.
-        self.gate = nn.Linear(dim, width, bias=False) if gated else None
-        self.up = nn.Linear(dim, width, bias=False)
-        self.down = nn.Linear(width, dim, bias=False)
+        self.gate = Linear(dim, width, bias=False) if gated else None
+        self.up = Linear(dim, width, bias=False)
+        self.down = Linear(width, dim, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., D) -> (..., D)."""
