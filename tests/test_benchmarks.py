@@ -67,6 +67,16 @@ def test_text_first_takes_fewer_operations_to_draw():
         assert counts.flops(first.sampling("fp32", 4)) < counts.flops(thesis.sampling("fp32", 4))
 
 
+def test_branches_of_character_guidance_are_measured():
+    group = compare.branches(TINY, 2, lambda text: None)
+    assert {"gst, fp32, one branch", "gst, fp32, CG+-, three branches"} <= set(group.seconds)
+    assert all(ratio.most == 2.4 and len(ratio.spread.values) == 2 for ratio in group.ratios)
+    ours = Ours(TINY, characters=9)
+    with torch.inference_mode():
+        one, three = (counts.flops(ours.sampling("fp32", 2, guidance)) for guidance in ("none", "character"))
+    assert one < three < 3 * one
+
+
 def test_peak_memory_of_a_process():
     found = memory.measure("gst", "training", "fp32", TINY)
     assert 2**20 < found["imports"] <= found["peak"]
@@ -86,7 +96,12 @@ def test_table_says_what_was_not_reached():
     group = {
         "title": "a step",
         "seconds": {"gst": {"median": 1.0, "min": 0.9, "max": 1.1}},
-        "ratios": {"peer / gst": {**ratio, "wanted": 1.5}, "other / gst": {**ratio, "wanted": 1.0}},
+        "ratios": {
+            "peer / gst": {**ratio, "wanted": 1.5, "most": None},
+            "other / gst": {**ratio, "wanted": 1.0, "most": None},
+            "branches / one": {**ratio, "wanted": None, "most": 1.3},
+            "few / one": {**ratio, "wanted": None, "most": 1.4},
+        },
     }
     found = {
         "groups": [group],
@@ -95,8 +110,8 @@ def test_table_says_what_was_not_reached():
     }
     machine = {"processor": "A CPU", "threads": 2, "system": "Linux", "versions": {"torch": "2"}}
     lines = table.table({"machine": machine, "rounds": 5, "sizes": {"tiny": found}}).splitlines()
-    verdicts = {line.split()[0]: line.rpartition(": ")[2] for line in lines if "wanted" in line}
-    assert verdicts == {"peer": "NOT REACHED", "other": "reached"}
+    verdicts = {line.split()[0]: line.rpartition(": ")[2] for line in lines if " / " in line}
+    assert verdicts == {"peer": "NOT REACHED", "other": "reached", "branches": "NOT KEPT", "few": "kept"}
     assert any("1024 (768)" in line for line in lines)
 
 

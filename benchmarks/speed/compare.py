@@ -20,17 +20,19 @@ _FP32: tuple[Mode, ...] = ("as released", "fp32")
 
 @dataclass(frozen=True)
 class Ratio:
-    """How many times faster one side is than another.
+    """How many times longer one side takes than another.
 
     Args:
         name: which two, in words.
         spread: the ratio, one value a round.
         wanted: what it is to be at least; None where nothing is asked.
+        most: what it may be at most.
     """
 
     name: str
     spread: Spread
     wanted: float | None = None
+    most: float | None = None
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ class Group:
         return {
             "title": self.title,
             "seconds": {name: spread.to_json() for name, spread in self.seconds.items()},
-            "ratios": {r.name: {**r.spread.to_json(), "wanted": r.wanted} for r in self.ratios},
+            "ratios": {r.name: {**r.spread.to_json(), "wanted": r.wanted, "most": r.most} for r in self.ratios},
         }
 
 
@@ -59,7 +61,8 @@ def compare(size: Size, rounds: int, say: Callable[[str], None]) -> list[Group]:
     """Training steps and drawn stories of all sides at one size."""
     ours = {"gst": Ours(size), FIRST: Ours(size, prior="maskgst-textfirst")}
     muse = Muse(size)
-    return [training(size, ours, muse, rounds, say), sampling(size, ours, muse, rounds, say)]
+    groups = [training(size, ours, muse, rounds, say), sampling(size, ours, muse, rounds, say)]
+    return [*groups, branches(size, rounds, say)]
 
 
 def training(size: Size, ours: Mapping[str, Ours], muse: Muse, rounds: int, say: Callable[[str], None]) -> Group:
@@ -113,8 +116,27 @@ def sampling(size: Size, ours: Mapping[str, Ours], muse: Muse, rounds: int, say:
             mine = f"{name}, {own}, {count} steps"
             pairs.append((mine, f"muse, {best}, {size.steps} steps", wanted))
             pairs.append((mine, f"muse, {equal}, {size.steps} steps", None))
-            pairs.append((mine, f"GPT-2 with a cache, {own}, guidance", None))
+            rival = f"GPT-2 with a cache, {own}, guidance"
+            pairs.append((mine, rival, 1.0 if name == FIRST and count == fewer else None))
     return Group(f"one story of {size.frames} frames, guidance", seconds, ratios(seconds, pairs))
+
+
+def branches(size: Size, rounds: int, say: Callable[[str], None]) -> Group:
+    """What the three branches of CG+- cost, with as many characters as Pororo-SV has, against one branch."""
+    ours, own = Ours(size, characters=9), best_precision()
+    runs: dict[str, Run] = {}
+    warm: dict[str, Run] = {}
+    for precision in sorted({"fp32", own}, reverse=True):
+        for guidance in ("none", "character"):
+            name = f"gst, {precision}, {'CG+-, three branches' if guidance == 'character' else 'one branch'}"
+            runs[name] = ours.sampling(precision, size.steps, guidance)
+            warm[name] = ours.sampling(precision, 1, guidance)
+    seconds = in_turns(runs, rounds, warm=warm, say=say)
+    found = [
+        Ratio(f"{three} / {one}", seconds[three].over(seconds[one]), most=2.4)
+        for one, three in zip(list(runs)[::2], list(runs)[1::2], strict=True)
+    ]
+    return Group(f"one story, {size.words} text and 9 character rows a frame, {size.steps} steps", seconds, found)
 
 
 def ratios(seconds: Mapping[str, Spread], pairs: list[tuple[str, str, float | None]]) -> list[Ratio]:

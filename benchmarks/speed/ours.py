@@ -26,6 +26,8 @@ Guide = Literal["cfg", "character", "none"]
 class Ours:
     """A MaskGST of random weights, and one story to train on or to draw.
 
+    Activation and norms are those of the default recipe; the number of weights is the same as with the prior's own.
+
     Args:
         size: how large.
         prior: the name it is registered under.
@@ -41,6 +43,8 @@ class Ours:
             "heads": size.heads,
             "head_dim": size.head_dim,
             "layers": ["full", "full", *["self"] * size.depth][: size.depth],
+            "activation": "silu",
+            "qk_norm": False,
             "characters": characters > 0,
             "latents": self.latents,
             "text": TextSpec("features", size.words, dim=size.word_dim),

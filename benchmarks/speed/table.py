@@ -25,7 +25,7 @@ def _lines(result: Mapping[str, Any]) -> Iterator[str]:
             yield ""
             yield f"{group['title']}: seconds"
             yield from (f"  {name:<44}{_spread(s)}" for name, s in group["seconds"].items())
-            yield "how many times faster"
+            yield "ratios"
             yield from (f"  {name:<70}{_spread(r, 2)}{_verdict(r)}" for name, r in group["ratios"].items())
         if "memory" in found:
             yield ""
@@ -43,9 +43,11 @@ def _spread(s: Mapping[str, Any], digits: int = 3) -> str:
 
 
 def _verdict(ratio: Mapping[str, Any]) -> str:
-    if ratio["wanted"] is None:
-        return ""
-    return f"  wanted {ratio['wanted']}: {'reached' if ratio['median'] >= ratio['wanted'] else 'NOT REACHED'}"
+    if ratio["most"] is not None:
+        return f"  at most {ratio['most']}: {'kept' if ratio['median'] <= ratio['most'] else 'NOT KEPT'}"
+    if ratio["wanted"] is not None:
+        return f"  wanted {ratio['wanted']}: {'reached' if ratio['median'] >= ratio['wanted'] else 'NOT REACHED'}"
+    return ""
 
 
 def _memory(sides: Mapping[str, Mapping[str, int]]) -> str:
