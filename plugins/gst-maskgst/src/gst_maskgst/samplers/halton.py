@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 import torch
 
 from gst.condition import Condition
-from gst.kinds.guidance import Guidance
 from gst.kinds.prior import MaskedPrior
 from gst.noise import Noise
-from gst_maskgst.decoding import Annealing, ParallelSampler, Ranking
-from gst_maskgst.ranges import Count, NotNegative, SomeShare
+from gst_maskgst.decoding import ParallelSampler, Ranking
 from gst_maskgst.schedules import Schedule
 
 
@@ -28,27 +27,8 @@ class Halton(ParallelSampler):
             every frame has the same order.
     """
 
-    def __init__(
-        self,
-        *,
-        steps: Count = 20,
-        schedule: Schedule = "arccos",
-        temperature: NotNegative = 1.0,
-        temperature_annealing: Annealing = "none",
-        top_k: SomeShare = 1.0,
-        top_p: SomeShare = 1.0,
-        random_start: bool = True,
-        guidance: Guidance | None = None,
-    ) -> None:
-        super().__init__(
-            steps=steps,
-            schedule=schedule,
-            temperature=temperature,
-            temperature_annealing=temperature_annealing,
-            top_k=top_k,
-            top_p=top_p,
-            guidance=guidance,
-        )
+    def __init__(self, *, schedule: Schedule = "arccos", random_start: bool = True, **options: Any) -> None:
+        super().__init__(schedule=schedule, **options)
         self.random_start = random_start
 
     def ranking(self, prior: MaskedPrior, condition: Condition, noise: Noise) -> Ranking:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import Tensor
 
 from gst.condition import Condition
-from gst.kinds.guidance import Guidance
 from gst.kinds.prior import MaskedPrior
 from gst.noise import Noise
-from gst_maskgst.decoding import Annealing, Drawn, ParallelSampler, Ranking
-from gst_maskgst.ranges import Count, NotNegative, SomeShare
-from gst_maskgst.schedules import Schedule
+from gst_maskgst.decoding import Drawn, ParallelSampler, Ranking
+from gst_maskgst.ranges import NotNegative
 
 
 class LinearNoise(ParallelSampler):
@@ -26,27 +26,8 @@ class LinearNoise(ParallelSampler):
         confidence_noise: w, the width of the noise, falling linearly to 0 at the last step.
     """
 
-    def __init__(
-        self,
-        *,
-        steps: Count = 20,
-        schedule: Schedule = "cosine",
-        temperature: NotNegative = 1.0,
-        temperature_annealing: Annealing = "none",
-        top_k: SomeShare = 1.0,
-        top_p: SomeShare = 1.0,
-        confidence_noise: NotNegative = 1.0,
-        guidance: Guidance | None = None,
-    ) -> None:
-        super().__init__(
-            steps=steps,
-            schedule=schedule,
-            temperature=temperature,
-            temperature_annealing=temperature_annealing,
-            top_k=top_k,
-            top_p=top_p,
-            guidance=guidance,
-        )
+    def __init__(self, *, confidence_noise: NotNegative = 1.0, **options: Any) -> None:
+        super().__init__(**options)
         self.confidence_noise = confidence_noise
 
     def ranking(self, prior: MaskedPrior, condition: Condition, noise: Noise) -> Ranking:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import Tensor
 
 from gst.condition import Condition
 from gst.errors import TrainingError, UsageError
 from gst.kinds.critic import Critic
-from gst.kinds.guidance import Guidance
 from gst.kinds.prior import MaskedPrior, Prior
 from gst.latents import Latents
 from gst.noise import Noise
-from gst_maskgst.decoding import Annealing, Drawn, ParallelSampler, Ranking
-from gst_maskgst.ranges import Count, NotNegative, SomeShare
-from gst_maskgst.schedules import Schedule
+from gst_maskgst.decoding import Drawn, ParallelSampler, Ranking
+from gst_maskgst.ranges import NotNegative
 
 
 class MaskGit(ParallelSampler):
@@ -38,27 +38,13 @@ class MaskGit(ParallelSampler):
     def __init__(
         self,
         *,
-        steps: Count = 20,
-        schedule: Schedule = "cosine",
-        temperature: NotNegative = 1.0,
-        temperature_annealing: Annealing = "none",
-        top_k: SomeShare = 1.0,
-        top_p: SomeShare = 1.0,
         confidence_noise: NotNegative = 4.5,
         remask: bool | None = None,
         critic: Critic | None = None,
         critic_noise: NotNegative = 1.0,
-        guidance: Guidance | None = None,
+        **options: Any,
     ) -> None:
-        super().__init__(
-            steps=steps,
-            schedule=schedule,
-            temperature=temperature,
-            temperature_annealing=temperature_annealing,
-            top_k=top_k,
-            top_p=top_p,
-            guidance=guidance,
-        )
+        super().__init__(**options)
         self.confidence_noise, self.critic_noise, self.critic = confidence_noise, critic_noise, critic
         self.remask = critic is not None if remask is None else remask
 
