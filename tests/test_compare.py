@@ -204,6 +204,21 @@ def test_choosing_numbers(runs: dict[str, Path]) -> None:
         gst.compare([runs["seed0"]], metrics=["psrn"])
 
 
+def test_brackets_in_names_and_versions_that_differ_within_a_row(
+    runs: dict[str, Path], altered: Callable[..., Path]
+) -> None:
+    def rename(metrics: Any) -> None:
+        for each in metrics["scores.table"]["rows"]:
+            each["metric"] = each["metric"].replace("ssim", "ssim[new]")
+
+    run = altered("seed0", "metrics.json", rename)
+    assert [c.name for c in gst.compare([run], metrics=["ssim[new]"]).columns] == ["ssim[new]"]
+    assert not any("different versions" in note for note in gst.compare([runs["seed0"], runs["seed1"]]).notes)
+    other = altered("seed1", "lock.json", lambda lock: lock["packages"].update(torch="0.1"), "older")
+    (note,) = [note for note in gst.compare([runs["seed0"], other]).notes if "different versions" in note]
+    assert re.search(r"packages\.torch: \S+ \(seed0\) \| 0\.1 \(older\)", note)
+
+
 def test_parts_are_shown_when_asked_for(altered: Callable[..., Path]) -> None:
     def add_part(metrics: Any) -> None:
         rows = metrics["scores.table"]["rows"]

@@ -26,11 +26,11 @@ def choose_metrics(scores: Sequence[Scores], patterns: Sequence[str]) -> list[st
     if not patterns:
         return [name for name in names if name.rpartition("/")[0] not in names]
     for pattern in patterns:
-        if not any(fnmatchcase(name, pattern) for name in names):
+        if not any(_matches(name, pattern) for name in names):
             raise UsageError(
                 f"no run has a number '{pattern}'.{suggest(pattern, names)}", hint=f"They have: {', '.join(names)}."
             )
-    return [name for name in names if any(fnmatchcase(name, pattern) for pattern in patterns)]
+    return [name for name in names if any(_matches(name, pattern) for pattern in patterns)]
 
 
 def make_columns(scores: Sequence[Scores], metrics: Sequence[str], split: bool) -> list[Column]:
@@ -65,6 +65,11 @@ def make_columns(scores: Sequence[Scores], metrics: Sequence[str], split: bool) 
 def fits(column: Column, scores: Scores) -> bool:
     """Whether a run has this number, measured in this way."""
     return column.metric in scores.rows and how(scores.rows[column.metric]) == column.how
+
+
+def _matches(name: str, pattern: str) -> bool:
+    """A name matches itself, also where it holds brackets ("char-f1[new]"), which mean a set in a pattern."""
+    return name == pattern or fnmatchcase(name, pattern)
 
 
 def _refusal(conflicts: dict[tuple[str, ...], list[str]], alike: Sequence[str]) -> UsageError:

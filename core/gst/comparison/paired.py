@@ -78,7 +78,7 @@ def check_same(one: Group, ours: Sequence[Resamples], other: Group, theirs: Sequ
             first = group.members[0]
             raise DataError(
                 f"'{group.label}' cannot be paired: the table of its step '{first.step}' in the store has no resamples",
-                hint="It was scored before they were kept, with bootstrap 0, or it left the store. Score it again: "
+                hint="It was scored before they were kept, or it left the store. Score it again: "
                 f"gst run RECIPE --force {first.step}.",
             )
     for mine in (*ours[1:], *theirs):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from gst.comparison.columns import fits
 from gst.comparison.groups import Group
-from gst.comparison.signature import brief
+from gst.comparison.signature import brief, differences
 from gst.comparison.table import Column, Row
 
 _DATA = ("data", "data_hash", "stories", "frames", "gst")
@@ -52,6 +52,10 @@ def notes(rows: Sequence[Row], baseline: Group | None, groups: Sequence[Group]) 
     smoke = [row.label for row in rows if row.smoke]
     if smoke:
         said.append(f"Smoke runs, whose numbers mean nothing: {', '.join(smoke)}.")
+    for one in groups:
+        made = differences([(member.path.name, member.made) for member in one.members])
+        if made:
+            said.append(f"The runs of '{one.label}' were made with different versions: {'; '.join(made)}.")
     if baseline is not None:
         said.append(
             "Differences are paired over the same stories; p is two-sided, of the same bootstrap, not corrected for "

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gst.comparison.signature import flatten
 from gst.errors import DataError, StoreError, UsageError
 from gst.evaluation.resamples import Resamples
 from gst.naming import suggest
@@ -26,6 +27,7 @@ class Scores:
         name: the recipe's name.
         smoke: whether it is a smoke run.
         seeds: step -> its seed.
+        made: with which commit, plugins and packages, as dotted path -> value.
         step: the step that scored.
         of: what the run's pictures are called there.
         sources: pictures -> number -> row of the table.
@@ -37,6 +39,7 @@ class Scores:
     name: str
     smoke: bool
     seeds: Mapping[str, int]
+    made: Mapping[str, str]
     step: str
     of: str
     sources: Mapping[str, Rows]
@@ -98,13 +101,15 @@ def read_scores(path: str | Path, table: str | None = None) -> Scores:
         sources: dict[str, dict[str, Mapping[str, Any]]] = {}
         for row in scored[step]:
             sources.setdefault(row["of"], {})[row["metric"]] = row
+        lock = run_dir.read("lock.json")
         place = run_dir.read("outputs.json").get(f"{step}.table")
         return Scores(
             path=run_dir.path,
             recipe=recipe,
             name=state["recipe"],
             smoke=bool(state["smoke"]),
-            seeds=run_dir.read("lock.json").get("seeds", {}),
+            seeds=lock.get("seeds", {}),
+            made=flatten({key: lock.get(key) for key in ("commit", "plugins", "packages")}),
             step=step,
             of=of,
             sources=sources,
