@@ -19,6 +19,12 @@ def gst_register(registry: Any) -> None:
     registry.add("prior", "maskgst", "gst_maskgst.prior:MaskGST", summary="Masked generative story transformer")
     registry.add(
         "prior",
+        "maskgst-dual",
+        "gst_maskgst.dual:MaskGSTDual",
+        summary="MaskGST on a dual codebook: where characters are first, then each place from its own library",
+    )
+    registry.add(
+        "prior",
         "maskgst-textfirst",
         "gst_maskgst.textfirst:MaskGSTTextFirst",
         summary="MaskGST whose captions do not see the image, so that they are read once a story",

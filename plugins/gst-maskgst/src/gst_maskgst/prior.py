@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Annotated, Any, Literal
 
 import torch
@@ -116,9 +117,13 @@ class MaskGST(MaskedPrior):
         self.layers = nn.ModuleList(_LAYERS[name](self.shape) for name in layers)
         self.captions_norm = nn.LayerNorm(dim, bias=False) if "full" in layers else None
         self.norm = nn.LayerNorm(dim, bias=False)
-        self.head = nn.Linear(dim, latents.vocab)
-        self.masked_loss = MaskedLoss(latents.vocab, label_smoothing, rarity_weight)
+        self._make_heads(dim, partial(MaskedLoss, label_smoothing=label_smoothing, rarity_weight=rarity_weight))
         self._initialise()
+
+    def _make_heads(self, dim: int, loss: Callable[[int], MaskedLoss]) -> None:
+        """What reads the image rows, and its loss: `loss` makes one for so many ids."""
+        self.head = nn.Linear(dim, self.latents.vocab)
+        self.masked_loss = loss(self.latents.vocab)
 
     def _initialise(self) -> None:
         for name, module in self.named_modules():
@@ -242,9 +247,13 @@ class MaskGST(MaskedPrior):
             hidden = self._one_pass(condition, ids.masked_fill(masked.view_as(ids), self.mask_id))
         counted = masked & batch.frame_mask[..., None]
         # All rows, so that the shape stays the same from step to step; see `trim`.
-        logits = self.head(hidden)[counted].float()
+        read = self.head(hidden)[counted].float()
         share = masked.float().mean(-1, keepdim=True).expand_as(counted)[counted]
-        return self.masked_loss(logits, ids.flatten(2)[counted], share)
+        return self._compare(read, ids.flatten(2)[counted], share)
+
+    def _compare(self, read: Tensor, target: Tensor, share: Tensor) -> dict[str, Tensor]:
+        """What `loss` gives, for M masked tokens: what the head read (M, ...), ids (M,), shares as in `MaskedLoss`."""
+        return self.masked_loss(read, target, share)
 
 
 def _rates(

@@ -45,8 +45,8 @@ class CharacterMasks(Step):
     Args:
         classifier: a trained character classifier.
         data: the split.
-        threshold: h. The finer the classifier's feature map (its option `stage`), the smaller the spots that speak for a
-            character, and the lower h must be: on story-world 0.3 fits stage 3, and 0.1 fits stage 2.
+        threshold: h. The finer the classifier's feature map (its option `stage`), the smaller the spots that speak for
+            a character, and the lower h must be: on story-world 0.3 fits stage 3, and 0.1 fits stage 2.
         stories: how many, from the split's start; all by default.
         batch_size: stories a micro-batch; the last one is filled up, so that shapes never vary.
     """
