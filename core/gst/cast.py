@@ -29,7 +29,7 @@ class Character:
         aliases: Other words for it, as written in captions ("bear"). A word that several characters have ("kids")
             stands for all of them.
         pronouns: Every form that may stand for it ("he", "him", "his").
-        description: One line for people; no model reads it.
+        description: One line for people, and for writers that are language models; what draws never reads it.
     """
 
     name: str

@@ -26,6 +26,7 @@ SUPPLIERS = {
             "guidance/negative-prompt",
             "guidance/character",
         ),
+        "gst-writers": ("writer/llm", "writer/llm-local"),
         "gst-token-critic": ("critic/token-critic", "critic/character-critic", "step/separate"),
         "gst-metrics": (
             "scorer/character-classifier",
