@@ -12,6 +12,8 @@ import torch
 import gst
 from gst.artifacts import Table
 from gst.errors import DataError, GstError, OptionError, PluginError, StoreError, TrainingError, UsageError
+from gst.execution import Run
+from gst.planning import make_plan
 from gst.progress import Progress
 from gst.recipe import load_recipe
 from gst.run import open_run, run_recipe
@@ -130,6 +132,17 @@ def test_another_recipe_shares_what_is_equal_and_gets_its_own_folder():
     # What a step logged comes along although it ran for another run.
     lines = [json.loads(line) for line in (second.dir / "metrics.jsonl").read_text().splitlines()]
     assert [line["iteration"] for line in lines if line["step"] == "train"] == [1, 2, 3]
+
+
+def test_two_runs_planned_at_once_do_not_share_a_folder():
+    told = Told()
+    planned = [Run(load_recipe(RECIPE, [f"seed={seed}"]), Store(), None, told) for seed in (1, 2)]
+    assert planned[0].dir == planned[1].dir
+    for run in planned:
+        run.execute(make_plan(run, run.graph.order, (), probe=False))
+    assert [run.dir for run in planned] == [Path("runs/recipe"), Path("runs/recipe-2")]
+    assert "another run took runs/recipe; this one goes to runs/recipe-2" in told.text
+    assert [open_run(run.dir).recipe.seed for run in planned] == [1, 2]
 
 
 def test_seeds_reach_the_steps_they_are_for():

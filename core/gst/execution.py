@@ -27,7 +27,7 @@ from gst.preview import PREVIEWS, bring_previews
 from gst.progress import Progress, clock
 from gst.recipe.spec import Recipe
 from gst.record import begin, bring_history, now, save
-from gst.rundir import choose
+from gst.rundir import choose, claim
 from gst.runtime import Runtime
 from gst.store import Store
 from gst.tracking import Tracking, open_tracker
@@ -57,15 +57,20 @@ class Run:
         self.maker = Maker(recipe, self._artifact)
         self.fingerprints = self.graph.fingerprints(self.maker)
         self.shelf = Shelf(recipe, store, self.fingerprints)
-        self.folder = choose(recipe, out)
-        self.dir = self.folder.path
+        self.folder, self._named_here = choose(recipe, out), out is None
         self.seconds: dict[str, float] = {}
         self.states: dict[str, str] = dict.fromkeys(self.graph.order, "waiting")
         self.metrics: dict[str, Any] = {}
         self.started = now()
 
+    @property
+    def dir(self) -> Path:
+        return self.folder.path
+
     def execute(self, plan: Sequence[Planned]) -> None:
         """Do what was planned. What is finished stays in the store, however this ends."""
+        if self._named_here:
+            self._claim()
         with self.folder.lock(lambda path: self.progress.say(f"another run uses {path}; waiting for it")):
             self.states.update({p.name: "skipped" for p in plan if p.state == "skipped"})
             begin(self)
@@ -83,6 +88,12 @@ class Run:
                     self._refresh()
                 raise
             save(self, "finished")
+
+    def _claim(self) -> None:
+        planned = self.dir
+        self.folder = claim(self.recipe, self.folder)
+        if self.dir != planned:
+            self.progress.say(f"another run took {planned}; this one goes to {self.dir}")
 
     def _artifact(self, step: str, port: str) -> Any:
         return self.shelf.get(step, port)

@@ -15,7 +15,7 @@ import fcntl
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -94,6 +94,23 @@ def choose(recipe: Recipe, out: Path | None, root: Path = Path("runs")) -> RunDi
         if not found.path.exists() or found.read(STATE).get("recipe_hash") == wanted:
             return found
         number += 1
+
+
+def claim(recipe: Recipe, folder: RunDir) -> RunDir:
+    """Make the folder that `choose` chose, and mark it as this recipe's.
+
+    Between choosing and now another run may have taken it; then the next free one, so that no run writes over another.
+    """
+    while not folder.path.exists():
+        with writing(folder.path):
+            folder.path.parent.mkdir(parents=True, exist_ok=True)
+            with suppress(FileExistsError):
+                folder.path.mkdir()
+                folder.write(STATE, {"recipe_hash": recipe_hash(recipe)})
+                return folder
+    if folder.read(STATE).get("recipe_hash") == recipe_hash(recipe):
+        return folder
+    return claim(recipe, choose(recipe, None, folder.path.parent))
 
 
 def resolved_yaml(recipe: Recipe) -> str:
