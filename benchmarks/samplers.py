@@ -7,7 +7,8 @@ Prior, tokenizer and judge are those of a finished run. Every setting draws the 
 seed, changes one or two things of the run's own sampler, and is scored by the metrics of the run's step `scores`, with
 95 % bootstrap intervals over stories. One line of JSON a setting is written as soon as it is done; settings that are in
 the file already are skipped, so that a stopped run goes on. Two settings that come to the same sampler are drawn once.
-The line "reconstructions" is the tokenizer alone: the ceiling.
+The line "reconstructions" is the tokenizer alone: the ceiling. All settings take about 920 decoding steps a story: 100
+minutes for 200 stories of the default recipe on two cores that do nothing else.
 """
 
 from __future__ import annotations
