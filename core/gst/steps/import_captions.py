@@ -90,7 +90,7 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         text = path.read_text(encoding="utf-8-sig")
         if path.suffix == ".jsonl":
-            rows = [json.loads(line) for line in text.splitlines() if line.strip()]
+            rows = [json.loads(line) for line in text.split("\n") if line.strip()]
             return {row["id"]: row["captions"] for row in rows}
         entries = json.loads(text)
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
