@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from gst.comparison.table import Comparison
     from gst.component import Bound, Component
     from gst.condition import Condition, TextSpec
+    from gst.drawn import DrawnStory
     from gst.errors import (
         CheckpointError,
         DataError,
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from gst.pipeline import StoryPipeline
     from gst.run import run_recipe
     from gst.story import Story
+    from gst.sweeping import sweep
 
 _EXPORTS = {
     "build": "gst.building",
@@ -57,6 +59,7 @@ _EXPORTS = {
     "Component": "gst.component",
     "Condition": "gst.condition",
     "TextSpec": "gst.condition",
+    "DrawnStory": "gst.drawn",
     "CheckpointError": "gst.errors",
     "DataError": "gst.errors",
     "GstError": "gst.errors",
@@ -72,6 +75,7 @@ _EXPORTS = {
     "load": "gst.loading",
     "run_recipe": "gst.run",
     "Story": "gst.story",
+    "sweep": "gst.sweeping",
 }
 
 __all__ = [
@@ -83,6 +87,7 @@ __all__ = [
     "Component",
     "Condition",
     "DataError",
+    "DrawnStory",
     "GstError",
     "LatentSpec",
     "Latents",
@@ -102,6 +107,7 @@ __all__ = [
     "load",
     "published",
     "run_recipe",
+    "sweep",
 ]
 
 
