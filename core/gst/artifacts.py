@@ -49,6 +49,7 @@ class Tokens(Artifact):
         characters: bool (N, T, C), the truth, or None.
         cast: the cast of the data set.
         source: fingerprint of the split they were made from.
+        about: what drew them, for signatures; empty for those of real frames.
     """
 
     spec: LatentSpec
@@ -58,6 +59,7 @@ class Tokens(Artifact):
     characters: NDArray[np.bool_] | None
     cast: Cast
     source: str
+    about: dict[str, Any] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -87,6 +89,7 @@ class Tokens(Artifact):
             "captions": self.captions,
             "cast": self.cast.to_json(),
             "source": self.source,
+            "about": self.about,
         }
         (folder / "tokens.json").write_text(json.dumps(meta), encoding="utf-8")
 
@@ -102,6 +105,7 @@ class Tokens(Artifact):
             characters=np.load(labels, mmap_mode="r") if labels.exists() else None,
             cast=Cast.from_json(meta["cast"]),
             source=meta["source"],
+            about=meta.get("about", {}),
         )
 
 

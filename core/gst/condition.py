@@ -114,7 +114,8 @@ class Condition:
     def layout(self) -> tuple[Any, ...]:
         """Equal for conditions that give sequences of one shape, so that they can run in one pass."""
         text = None if self.text is None else tuple(self.text.data.shape[2:])
-        return (self.frames, text, self.characters is None, tuple(sorted(self.given)))
+        given = tuple((name, self.given[name].spec) for name in sorted(self.given))
+        return (self.frames, text, self.characters is None, given)
 
     def to(self, device: Any) -> Condition:
         def move(x: Tensor | None) -> Tensor | None:

@@ -2,6 +2,7 @@
 
 pipeline.json        format, places, examples, and what it is (recipe, seed, metrics)
 tokenizer/ prior/ sampler/   as `gst.saving.save_component` writes them
+given/NAME/          the same of every stage before this one
 """
 
 from __future__ import annotations
@@ -42,8 +43,11 @@ def export(pipe: StoryPipeline, folder: str | Path, *, dtype: Literal["bf16"] | 
         save_component(pipe.tokenizer, partial / "tokenizer", dtype=dtype, whole=True)
         save_component(pipe.prior, partial / "prior", dtype=dtype, whole=True)
         save_component(pipe.sampler, partial / "sampler", dtype=dtype, whole=True)
+        for name, stage in pipe.given.items():
+            export(stage, partial / "given" / name, dtype=dtype)
         about = {
             "format": FORMAT,
+            "given": list(pipe.given),
             "places": pipe.places,
             "examples": pipe.examples,
             "frames": pipe.frames,
@@ -67,6 +71,7 @@ def open_export(folder: Path, runtime: Runtime | None = None) -> StoryPipeline:
                 hint="It was written by a newer gst: update gst-story.",
             )
         places, examples, frames, rest = about["places"], about["examples"], about["frames"], about["about"]
+        given = {str(name): folder / "given" / str(name) for name in about.get("given", [])}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CheckpointError(f"{folder / ABOUT} cannot be read: {error!r}") from error
     parts = {name: load_component(folder / name) for name in ("tokenizer", "prior", "sampler")}
@@ -75,5 +80,13 @@ def open_export(folder: Path, runtime: Runtime | None = None) -> StoryPipeline:
         kinds = {name: part.kind for name, part in parts.items()}
         raise CheckpointError(f"{folder} does not hold a tokenizer, a prior and a sampler but {kinds}")
     return StoryPipeline(
-        tokenizer, prior, sampler, runtime=runtime, places=places, examples=examples, frames=frames, about=rest
+        tokenizer,
+        prior,
+        sampler,
+        given={name: open_export(stage, runtime) for name, stage in given.items()},
+        runtime=runtime,
+        places=places,
+        examples=examples,
+        frames=frames,
+        about=rest,
     )

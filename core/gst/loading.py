@@ -10,6 +10,7 @@ from gst.errors import CheckpointError, DataError, UsageError
 from gst.exporting import ABOUT, open_export
 from gst.kinds import Dataset, Prior, Sampler, StorySet, Tokenizer
 from gst.pipeline import StoryPipeline
+from gst.recipe.spec import Ref
 from gst.registry import Weights, suggest
 from gst.run import RunResult, open_run
 from gst.rundir import STATE
@@ -71,14 +72,19 @@ def of_run(run: RunResult, runtime: Runtime | None = None) -> StoryPipeline:
             f"the recipe of {run.dir} has no output",
             hint="Add a line such as `output: $sample.pictures` to the recipe.",
         )
-    options = run.recipe.steps[output.name].options
-    parts = {name: run.option(output.name, name) for name in ("tokenizer", "prior", "sampler") if name in options}
+    about = {"recipe": run.recipe.name, "run": run.dir.name, "seed": run.recipe.seed}
+    return _stage(run, output, runtime, about=about, **_world(run, output.name))
+
+
+def _stage(run: RunResult, drawn: Ref, runtime: Runtime | None, **world: Any) -> StoryPipeline:
+    """What drew `drawn`, with the stages that it was given tokens of."""
+    options = run.recipe.steps[drawn.name].options
+    parts = {name: run.option(drawn.name, name) for name in ("tokenizer", "prior", "sampler") if name in options}
     tokenizer, prior, sampler = (parts.get(name) for name in ("tokenizer", "prior", "sampler"))
     if not (isinstance(tokenizer, Tokenizer) and isinstance(prior, Prior) and isinstance(sampler, Sampler)):
-        raise UsageError(f"the output of {run.dir}, {output}, is not drawn from captions by a tokenizer and a prior")
-    world = _world(run, output.name)
-    about = {"recipe": run.recipe.name, "run": run.dir.name, "seed": run.recipe.seed}
-    return StoryPipeline(tokenizer, prior, sampler, runtime=runtime, about=about, **world)
+        raise UsageError(f"{drawn} in {run.dir} is not drawn from captions by a tokenizer and a prior")
+    given = {name: _stage(run, ref, runtime) for name, ref in options.get("given", {}).items()}
+    return StoryPipeline(tokenizer, prior, sampler, given=given, runtime=runtime, **world)
 
 
 def _world(run: RunResult, step: str) -> dict[str, Any]:

@@ -39,13 +39,14 @@ def check_keeps(sampler: Sampler) -> None:
         )
 
 
-def check_given(prior: Prior, names: Iterable[str], *, complete: bool = False) -> None:
+def check_given(prior: Prior, names: Iterable[str], *, complete: bool = False, option: str = "given") -> None:
     """Raise `UsageError` where these are not the other stages' latents that this prior draws on.
 
     Args:
         prior: the prior.
         names: what it is given.
         complete: whether all that it needs must be there.
+        option: of a step, where they are to be given.
     """
     names = tuple(names)
     takes = ", ".join(prior.takes_given) or "nothing"
@@ -58,5 +59,5 @@ def check_given(prior: Prior, names: Iterable[str], *, complete: bool = False) -
         if complete and name not in names:
             raise UsageError(
                 f"prior '{prior.use}' draws on another stage's latents, '{name}', which it is not given",
-                hint=f"Give them where it is trained and where it draws, as `given: {{{name}: $step.tokens}}`.",
+                hint=f"Give them where it is trained and where it draws, as `{option}: {{{name}: $step.tokens}}`.",
             )

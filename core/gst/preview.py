@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile
@@ -15,11 +15,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from gst.artifacts import Tokens
 from gst.batch import collate, to_uint8
 from gst.errors import UsageError
 from gst.kinds import Prior, Sampler, StorySet, Tokenizer, Trainable
+from gst.matching import check_given
 from gst.pictures import Frames, column, strip
 from gst.pipeline import StoryPipeline
+from gst.stages import StageTokens
 
 if TYPE_CHECKING:
     from gst.context import StepContext
@@ -59,8 +62,10 @@ class Preview:
         sampler: draws from a prior.
         context: of the training step.
         total: updates in all.
+        given: other stages' tokens for these stories, for a prior that takes them.
 
     Raises:
+        DataError: what is given is not of these stories.
         UsageError: the model is a prior, and tokenizer or sampler are missing or do not fit it.
     """
 
@@ -73,10 +78,13 @@ class Preview:
         *,
         context: StepContext,
         total: int,
+        given: Mapping[str, Tokens] | None = None,
     ) -> None:
         self.model, self.context, self.total = model, context, total
         self.stories = [data[i] for i in range(min(STORIES, len(data)))]
         self.batch = collate(self.stories)
+        told = [(story.id, story.captions) for story in self.stories]
+        self.given = StageTokens(given or {}).of(told, self.batch.frame_mask.shape[1])
         self.pipe: StoryPipeline | None = None
         if isinstance(model, Prior):
             if tokenizer is None or sampler is None:
@@ -84,6 +92,7 @@ class Preview:
                     f"step '{context.name}': a preview of a prior needs preview_tokenizer and preview_sampler",
                     hint="Give both, as the sample step has them, or leave preview out.",
                 )
+            check_given(model, self.given, complete=True, option="preview_given")
             self.pipe = StoryPipeline(tokenizer, model, sampler, runtime=context.runtime)
         elif not isinstance(model, Tokenizer):
             raise UsageError(f"step '{context.name}': a {model.kind} cannot draw a preview", hint="Leave preview out.")
@@ -107,7 +116,7 @@ class Preview:
         if self.pipe is not None:
             batch = self.batch
             condition = self.pipe.conditioner(batch.ids, batch.captions, batch.frame_mask, batch.characters)
-            return self.pipe.draw(condition, self.context.seed)
+            return self.pipe.draw(replace(condition, given=self.given), self.context.seed)
         assert isinstance(self.model, Tokenizer)  # __init__ sees to it
         runtime = self.context.runtime
         with torch.no_grad(), runtime.autocast():

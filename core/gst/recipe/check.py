@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from gst.component import Component
 from gst.errors import DataError, OptionError
@@ -64,6 +64,7 @@ def check_meaning(recipe: Recipe, registry: Registry, report: Report) -> list[st
                 _check_split(where, part, dataset, report)
         _check_untrained(recipe, spec, report)
         _check_sampling(recipe, spec, built, report)
+        _check_given(recipe, spec, report)
     for spec in recipe.components.values():
         built.get(recipe, spec)
     warnings += [f"data set '{name}' is not there yet: {why}" for name, why in built.missing.items()]
@@ -189,3 +190,18 @@ def _check_guidance(spec: Spec, guidance: Guidance, prior: Spec, report: Report)
                 f"guidance '{spec.use}' asks {prior.where} to do without {drop}, which it never trains; "
                 f"it learns to do without: {learned}",
             )
+
+
+def _check_given(recipe: Recipe, spec: Spec, report: Report) -> None:
+    """A step with the option `given` gives a prior those other stages' tokens that it takes."""
+    given, part = spec.options.get("given"), spec.options.get("model", spec.options.get("prior"))
+    prior = recipe.origin(part) if isinstance(part, Ref | Spec) else None
+    if not isinstance(given, Mapping) or prior is None or not issubclass(prior.cls, Prior):
+        return
+    for name in given:
+        if name not in prior.cls.takes_given:
+            takes = ", ".join(prior.cls.takes_given) or "nothing"
+            report(f"{spec.where}.given.{name}", f"prior '{prior.use}' takes no '{name}'; it takes {takes}")
+    for name in prior.cls.takes_given:
+        if name not in given:
+            report(spec.where, f"prior '{prior.use}' needs another stage's tokens: given: {{{name}: $step.tokens}}")

@@ -62,7 +62,7 @@ def arrays_in_chunks(
     size: int,
     shape: tuple[int, ...],
     dtype: np.dtype[Any],
-    make: Callable[[Sequence[Story]], Tensor],
+    make: Callable[[Sequence[Story]], Tensor | NDArray[Any]],
 ) -> tuple[list[Story], NDArray[Any]]:
     """An array for each of the first `total` stories of a split.
 
@@ -76,7 +76,7 @@ def arrays_in_chunks(
         total: stories to make arrays for.
         size: stories a chunk.
         shape: of one story's array.
-        dtype: of the arrays.
+        dtype: of the arrays; one with fields makes several arrays in one.
         make: `size` stories -> (size, *shape), on the CPU.
 
     Returns:
@@ -94,7 +94,7 @@ def arrays_in_chunks(
                 task.skip(len(stories))
             else:
                 padded = [*stories, *[stories[0]] * (size - len(stories))]
-                _write(part, make(padded)[: len(stories)].numpy())
+                _write(part, np.asarray(make(padded)[: len(stories)]))
                 task.advance(len(stories))
             arrays[start : start + len(stories)] = np.load(part)
     arrays.flush()

@@ -89,7 +89,7 @@ class Tokenize(Step):
         tokenizer = self.tokenizer.to(context.runtime.device).eval()
         with torch.no_grad(), context.runtime.autocast():
             latents = tokenizer.encode_stories(batch.to(context.runtime.device))
-        data = latents.data.cpu().numpy().astype(_dtype(latents.spec))
+        data = latents.data.cpu().numpy().astype(stored_dtype(latents.spec))
         data[~batch.frame_mask.numpy()] = 0
         arrays: dict[str, NDArray[Any]] = {"ids": np.array(batch.ids), "data": data}
         if batch.characters is not None:
@@ -119,7 +119,7 @@ def codebook_use(tokens: Tokens) -> dict[str, float]:
     }
 
 
-def _dtype(spec: LatentSpec) -> np.dtype[Any]:
+def stored_dtype(spec: LatentSpec) -> np.dtype[Any]:
     """The smallest unsigned integer that holds every id; float16 for features."""
     return np.dtype(np.float16) if spec.kind == "float" else np.min_scalar_type(spec.vocab - 1)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
+from collections.abc import Mapping
 from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
@@ -13,7 +14,8 @@ from gst.artifacts import Captions, Tokens
 from gst.cast import Cast
 from gst.conditioner import CharactersFrom, Conditioner, Resolve
 from gst.errors import UsageError
-from gst.kinds import Estimate, Sampler, Step, StorySet, TextEncoder, Tokenizer, Trainable
+from gst.kinds import Estimate, Prior, Sampler, Step, StorySet, TextEncoder, Tokenizer, Trainable
+from gst.matching import check_given
 from gst.preview import Preview
 from gst.recipe.blueprint import Blueprint
 from gst.training.alternatives import Alternatives
@@ -27,7 +29,7 @@ from gst.training.validation import Validation
 if TYPE_CHECKING:
     from gst.context import StepContext
 
-_VAL_BATCHES = 8
+_BOUND = ("latents", "text", "cast", "frame_size")
 _Share = Annotated[float, Field(ge=0, lt=1)]
 
 
@@ -40,6 +42,8 @@ class Train(Step):
     Args:
         model: what to train; a trained one is trained further, and itself stays as it is.
         data: a split (frames and captions), or tokens.
+        given: tokens of other stages for the same stories, by the name under which the model takes them: those of a
+            coarser grid, `{low: $tokens_low.tokens}`, for super-resolution.
         text: the fitted text component, for models that are told captions.
         characters_from: where the model is told the characters from: the captions, the labels (the truth: oracle), or
             nowhere.
@@ -64,10 +68,12 @@ class Train(Step):
         log_every: steps between two lines of the log.
         checkpoint_minutes: minutes between two checkpoints, longer if saving takes long; 0 saves after every step.
         val: a split or tokens on which the loss is logged too.
+        val_given: as `given`, for the stories of `val`.
         val_every: steps between two validations; 0 validates at the end only.
         preview: a split whose first stories are drawn at every tenth of the training, for the report.
         preview_tokenizer: draws what a prior gives.
         preview_sampler: draws from a prior.
+        preview_given: as `given`, for the first two stories of `preview`.
     """
 
     outputs: ClassVar[dict[str, type]] = {"model": Trainable}
@@ -75,10 +81,12 @@ class Train(Step):
         "log_every",
         "checkpoint_minutes",
         "val",
+        "val_given",
         "val_every",
         "preview",
         "preview_tokenizer",
         "preview_sampler",
+        "preview_given",
     )
 
     def __init__(
@@ -86,6 +94,7 @@ class Train(Step):
         *,
         model: Trainable,
         data: StorySet | Tokens,
+        given: dict[str, Tokens] = {},  # noqa: B006
         text: TextEncoder | None = None,
         characters_from: CharactersFrom = "captions",
         resolve: Resolve = "antecedent",
@@ -108,16 +117,21 @@ class Train(Step):
         log_every: PositiveInt = 50,
         checkpoint_minutes: NonNegativeFloat = 1.0,
         val: StorySet | Tokens | None = None,
+        val_given: dict[str, Tokens] = {},  # noqa: B006
         val_every: NonNegativeInt = 0,
         preview: StorySet | None = None,
         preview_tokenizer: Tokenizer | None = None,
         preview_sampler: Sampler | None = None,
+        preview_given: dict[str, Tokens] = {},  # noqa: B006
     ) -> None:
         if batch_size % accumulate:
             raise ValueError(f"batch_size {batch_size} is not a multiple of accumulate {accumulate}")
         if warmup > steps:
             raise ValueError(f"warmup {warmup} is longer than the training of {steps} steps")
+        for taken in set(_BOUND) & set(given):
+            raise ValueError(f"given: the name '{taken}' is taken, for what the model knows of its own data")
         self.model, self.data, self.text, self.val = model, data, text, val
+        self.given, self.val_given, self.preview_given = given, val_given, preview_given
         self.characters_from, self.resolve = characters_from, resolve
         self.alternatives, self.alternative_rate = alternatives, alternative_rate
         self.batch_size, self.unit = batch_size, unit
@@ -144,8 +158,9 @@ class Train(Step):
         """Train it. Raises `TrainingError` where a loss is not a number, `StoreError` on a full disk."""
         with isolated(context.runtime, context.seed):
             model = self._build(context)
-            source = self._source(model, self.data, context.seed, self._alternatives(context.seed))
-            validate = None if self.val is None else Validation(model, self._source(model, self.val, 0))
+            alternatives = self._alternatives(context.seed)
+            source = self._source(model, self.data, context.seed, self.given, alternatives=alternatives)
+            validate = None if self.val is None else Validation(model, self._val_source(model, self.val))
             show = (
                 None
                 if self.preview is None
@@ -156,6 +171,7 @@ class Train(Step):
                     self.preview_sampler,
                     context=context,
                     total=self.settings.steps,
+                    given=self.preview_given,
                 )
             )
             train(model, source, self.settings, context, validate=validate, show=show)
@@ -166,7 +182,9 @@ class Train(Step):
         with isolated(context.runtime, context.seed):
             model = self._build(context)
             alternatives = self._alternatives(context.seed)
-            source = self._source(model, self.data, context.seed, alternatives, stories=self.batch_size)
+            # Where these are stand-ins, they are of a few stories only.
+            few = min([self.batch_size, *(len(tokens) for tokens in self.given.values())])
+            source = self._source(model, self.data, context.seed, self.given, alternatives=alternatives, stories=few)
             training = Training(model, source, self.settings, context)
             times = [time.perf_counter()]
             for do in (lambda: source.batch(0), training.step, training.step):
@@ -198,10 +216,15 @@ class Train(Step):
         if self.text is not None:
             self.text.to(context.runtime.device)
         model.tell(Conditioner(self.text, self._cast, self.characters_from, self.resolve))
+        if isinstance(model, Prior):
+            check_given(model, self.given, complete=True)
+        elif self.given and model.conditioner is None:
+            raise UsageError(f"{model.kind} '{model.use}' is told nothing, so it can be given nothing")
         return model
 
     def _bound(self) -> dict[str, Any]:
-        bound = {"text": None if self.text is None else self.text.spec, "cast": self._cast}
+        bound: dict[str, Any] = {name: tokens.spec for name, tokens in self.given.items()}
+        bound |= {"text": None if self.text is None else self.text.spec, "cast": self._cast}
         if isinstance(self.data, Tokens):
             return {**bound, "latents": self.data.spec, "frame_size": self.data.spec.frame_size}
         return {**bound, "frame_size": self.data.dataset.frame_size}
@@ -227,6 +250,8 @@ class Train(Step):
         model: Trainable,
         data: StorySet | Tokens,
         seed: int,
+        given: Mapping[str, Tokens],
+        *,
         alternatives: Alternatives | None = None,
         stories: int | None = None,
     ) -> StorySource:
@@ -238,4 +263,10 @@ class Train(Step):
             conditioner=model.conditioner,
             stories=stories,
             alternatives=alternatives,
+            given=given,
         )
+
+    def _val_source(self, model: Trainable, data: StorySet | Tokens) -> StorySource:
+        if isinstance(model, Prior):
+            check_given(model, self.val_given, complete=True, option="val_given")
+        return self._source(model, data, 0, self.val_given)

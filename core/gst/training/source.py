@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -14,6 +15,7 @@ from gst.conditioner import Conditioner
 from gst.errors import DataError
 from gst.kinds.dataset import StorySet
 from gst.latents import Latents
+from gst.stages import StageTokens
 from gst.story import Story
 from gst.training.alternatives import Alternatives
 from gst.training.cache import cached
@@ -39,6 +41,10 @@ class StorySource:
         conditioner: makes what the model is told; None leaves `StoryBatch.condition` empty.
         stories: how many stories to use, from the start; all by default.
         alternatives: captions that the model is told now and then instead of a story's own.
+        given: other stages' latents of the same stories, by name, for `Condition.given`.
+
+    Raises:
+        DataError: there is no story, or what is given is not of these stories.
     """
 
     def __init__(
@@ -51,6 +57,7 @@ class StorySource:
         conditioner: Conditioner | None = None,
         stories: int | None = None,
         alternatives: Alternatives | None = None,
+        given: Mapping[str, Tokens] | None = None,
     ) -> None:
         self.stories = len(data) if stories is None else min(stories, len(data))
         if self.stories == 0:
@@ -58,6 +65,9 @@ class StorySource:
         self.data = data if isinstance(data, Tokens) else cached(data)
         self.batch_size, self.seed, self.unit = batch_size, seed, unit
         self.conditions = None if conditioner is None else Conditions(conditioner, self.data, alternatives)
+        self.given = StageTokens(given or {})
+        if given:
+            self.given.require(self._named(range(self.stories)))
         self._orders: dict[str, Order] = {}
         self._starts: np.ndarray[tuple[int], np.dtype[np.int64]] | None = None
 
@@ -95,7 +105,21 @@ class StorySource:
             batch = collate([frame_of(self.data[i], t) for i, t in zip(stories, frames, strict=True)])
         if self.conditions is not None:
             self.conditions.tell(batch, stories, frames, epochs)
+        if batch.condition is not None and self.given.tokens:
+            batch.condition = replace(batch.condition, given=self._given(stories, frames))
         return batch
+
+    def _given(self, stories: Sequence[int], frames: Sequence[int] | None) -> dict[str, Latents]:
+        length = max(len(captions_of(self.data, i)) for i in stories)
+        given = self.given.of(self._named(stories), length)
+        if frames is None:
+            return given
+        rows, picked = torch.arange(len(stories)), torch.as_tensor(frames)
+        return {name: Latents(latents.data[rows, picked][:, None], latents.spec) for name, latents in given.items()}
+
+    def _named(self, stories: Sequence[int]) -> Iterator[tuple[str, Sequence[str]]]:
+        names = self.data.ids.__getitem__ if isinstance(self.data, Tokens) else self.data.id
+        return ((names(i), captions_of(self.data, i)) for i in stories)
 
     def _frame_starts(self) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
         if self._starts is None:

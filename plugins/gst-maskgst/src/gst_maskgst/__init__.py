@@ -30,6 +30,12 @@ def gst_register(registry: Any) -> None:
         summary="MaskGST whose captions do not see the image, so that they are read once a story",
     )
     registry.add(
+        "prior",
+        "maskgst-superres",
+        "gst_maskgst.superres:MaskGSTSuperRes",
+        summary="MaskGST on a fine grid that is also told the tokens of a coarse one",
+    )
+    registry.add(
         "sampler",
         "maskgit",
         "gst_maskgst.samplers.maskgit:MaskGit",
