@@ -63,14 +63,15 @@ class Fixed(MaskedPrior):
         self.eval()
 
     def begin(self, condition: Condition) -> Any:
-        return {}
+        return {"frames": condition.frame_mask}
 
     def predict(self, state: Any, x: torch.Tensor, t: float) -> tuple[Any, Any]:
         self.x, self.t = x, t
         return self.logits.expand(*x.shape, -1), state
 
     def allowed(self, state: Any) -> torch.Tensor | None:
-        return None if self.ban is None else (torch.arange(len(self.logits)) != self.ban).expand(*self.x.shape, -1)
+        shape = (*state["frames"].shape, *self.latents.grid, self.latents.vocab)
+        return None if self.ban is None else (torch.arange(self.latents.vocab) != self.ban).expand(shape)
 
     def loss(self, *_: Any) -> Any:
         raise NotImplementedError

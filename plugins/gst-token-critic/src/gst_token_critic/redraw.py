@@ -33,10 +33,10 @@ def redraw(
     masked = draw_mask(schedule, 1.0, shape, False, generator).view_as(ids).to(ids.device)
     uniform = torch.rand(ids.shape, generator=generator, device=generator.device).to(ids.device)
     state = prior.begin(condition)
+    allowed = prior.allowed(state)
     # A frame has its own share; what a prior is told of it is their mean.
     share = float(masked.float().mean())
-    logits, state = prior.predict(state, ids.masked_fill(masked, prior.mask_id), share)
-    allowed = prior.allowed(state)
+    logits, _ = prior.predict(state, ids.masked_fill(masked, prior.mask_id), share)
     if allowed is not None:
         logits = logits.masked_fill(~allowed, -torch.inf)
     drawn = choose(logits, uniform, temperature=1.0, top_k=1.0, top_p=1.0)
