@@ -30,7 +30,9 @@ from gst.comparison.paired import mean_over, paired, standard_error
 from gst.comparison.published import DIFFERS
 from gst.comparison.table import Cell, Comparison, Difference, Row
 from gst.errors import DataError, StoreError, UsageError
+from gst.evaluation.bootstrap import resampled
 from gst.evaluation.resamples import Resamples, draws, draws_hash, interval
+from gst.kinds import Metric
 
 STORIES = 6
 
@@ -440,6 +442,35 @@ def test_the_table_keeps_the_numbers_behind_its_intervals(runs: dict[str, Path])
             assert ends == pytest.approx((each["low"], each["high"]), rel=1e-6)
     folder = Path(json.loads((runs["seed0"] / "outputs.json").read_text())["scores.table"]["path"])
     assert sum((folder / name).stat().st_size for name in ("resamples.npy", "resamples.json")) < 5000
+
+
+def test_numbers_stay_with_their_resample_and_biased_ones_are_moved_back() -> None:
+    class Greatest(Metric):
+        """0 over all stories; over a resample its greatest one, and nothing where story 0 is not in it."""
+
+        biased = True
+        directions = {"greatest": "up"}  # noqa: RUF012
+        values = np.arange(8.0)
+
+        def reset(self) -> None: ...
+
+        def update(self, batch: Any, frames: Any) -> None: ...
+
+        def compute(self, rows: Any = None) -> dict[str, float]:
+            if rows is None:
+                return {"greatest": float(self.values.min())}
+            return {"greatest": float(self.values[rows].max())} if 0 in rows else {}
+
+        def signature(self) -> dict[str, Any]:
+            return {}
+
+    found = resampled(Greatest(), 8, 50, seed=0)["greatest"]
+    there = np.array([0 in rows for rows in draws(8, 50, 0)])
+    assert 0 < there.sum() < 50
+    assert (np.isfinite(found) == there).all()
+    raw = np.array([rows.max() for rows in draws(8, 50, 0)], np.float64)
+    np.testing.assert_allclose(found[there], raw[there] - raw[there].mean())
+    assert resampled(Greatest(), 8, 0, seed=0) == {}
 
 
 def test_resamples_survive_the_disk(tmp_path: Path) -> None:
