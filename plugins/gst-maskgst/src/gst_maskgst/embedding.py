@@ -22,7 +22,7 @@ class Told:
         mask: bool (B, T, M); the first row of every frame is True.
         captions: (B, T*L, D), all captions of the story, or None where no frame has any text.
         captions_mask: bool (B, T*L).
-        shown: bool (B, T), which frames see captions.
+        shown: bool (B, T), which frames see captions; None means all.
     """
 
     rows: Tensor
@@ -101,9 +101,8 @@ class StoryEmbedding(nn.Module):
         length = data.shape[2]
         rows = self.word(data) + (self.word_place.weight[:length] + frames)
         shown = condition.text_shown
-        shown = torch.ones_like(condition.frame_mask) if shown is None else shown
         # A caption without a single token counts as none, so every frame keeps a row that may be seen.
-        own = (shown & mask.any(-1))[..., None]
+        own = (mask.any(-1) if shown is None else shown & mask.any(-1))[..., None]
         first = torch.arange(length, device=mask.device) == 0
         return Told(
             rows=torch.where(own[..., None], rows, null.to(rows.dtype)),

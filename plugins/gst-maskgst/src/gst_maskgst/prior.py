@@ -164,7 +164,8 @@ class MaskGST(MaskedPrior):
 
         Returns:
             rows, mask: what is told, (B, T, M, D) and (B, T, M). frames: bool (B, T). Where there is any text: cross,
-            the captions' keys and values for each full layer, with captions_mask and shown (see `Captions`).
+            the captions' keys and values for each full layer, with captions_mask and, where some frames see none,
+            shown (see `Captions`).
         """
         told = self._told(condition)
         frames = condition.frame_mask
@@ -179,7 +180,8 @@ class MaskGST(MaskedPrior):
             state["cross"] = [layer.read(captions) for layer in self.layers if isinstance(layer, FullLayer)]
             null = torch.ones_like(told.captions_mask[:, :1])
             state["captions_mask"] = torch.cat([null, told.captions_mask], 1)
-            state["shown"] = told.shown
+            if told.shown is not None:
+                state["shown"] = told.shown
         return state
 
     def _told(self, condition: Condition) -> Told:
@@ -223,7 +225,7 @@ class MaskGST(MaskedPrior):
         if "cross" not in state:
             return Captions()
         nth = self.layer_names[:index].count("full")
-        return Captions(KeyValue(*state["cross"][nth]), state["captions_mask"], state["shown"])
+        return Captions(KeyValue(*state["cross"][nth]), state["captions_mask"], state.get("shown"))
 
     def loss(self, batch: StoryBatch, phase: str, step: int, generator: torch.Generator) -> dict[str, Tensor]:
         """Cross-entropy on masked tokens (thesis, 6.2.3), with the drops of conditions that guidance needs.
