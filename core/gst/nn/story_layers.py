@@ -25,7 +25,8 @@ class Captions:
         rows: their keys and values in that layer, (B, heads, 1 + T*L, head_dim), the null row first; None where no
             frame has any text, so that all see the null row only.
         mask: bool (B, 1 + T*L), which of them may be seen.
-        shown: bool (B, T), the frames that see captions at all; the others see the null row only. None means all see them.
+        shown: bool (B, T), the frames that see captions at all; the others see the null row only. None means
+            all see them.
     """
 
     rows: KeyValue | None = None
