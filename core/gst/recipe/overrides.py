@@ -50,9 +50,9 @@ def apply(tree: Node, pairs: Iterable[tuple[str, Node]]) -> tuple[Node, list[Pro
 
 
 def smoke_pairs(tree: Node) -> list[tuple[str, Node]]:
-    """The `smoke` section as pairs."""
+    """The `smoke` section as pairs, without those that are null: so a recipe takes back what its base has."""
     section = tree.mapping.get("smoke")
-    return [] if section is None else list(section.mapping.items())
+    return [] if section is None else [(path, node) for path, node in section.mapping.items() if node.value is not None]
 
 
 def _placed(node: Node, file: str) -> Node:

@@ -17,8 +17,8 @@ SHARE = 0.25
 class CaptionRows:
     """What a text component gives for captions, asked for once a caption and padded again for every batch.
 
-    A frozen encoder's features are large (22 tokens of 384 numbers are 17 kB), and padded to `length` in float32 they
-    would be five times that. They are kept as float16; ids as they are.
+    A frozen encoder's features are large (22 tokens of 384 numbers are 17 kB as float16), and padded to 48 rows of
+    float32 they would be more than four times that. They are kept as float16; ids as they are.
 
     Args:
         text: the text component.
