@@ -83,7 +83,8 @@ class ImportCaptions(Step):
     def _single(self, clip: str, value: Any) -> str | None:
         if value is not None and (not isinstance(value, str) or not value.strip()):
             raise DataError(f"{self.file}: the caption of {clip!r} must be a text, not {value!r}")
-        return value
+        caption: str | None = value
+        return caption
 
 
 def _read(path: Path) -> dict[str, Any]:

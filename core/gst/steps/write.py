@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from gst.artifacts import Captions
@@ -48,7 +47,7 @@ class Write(Step):
         originals = self._originals(count_stories(self.data, self.stories))
         written: dict[str, list[str | None]] = {}
         failures: dict[str, str] = {}
-        cost: Counter[str] = Counter()
+        cost: dict[str, float] = {}
         results = self.writer.write(
             originals,
             cast=self.data.dataset.cast,
@@ -58,7 +57,8 @@ class Write(Step):
         )
         with context.progress.task(f"{context.name}: writing captions", len(originals)) as task:
             for original, result in zip(originals, results, strict=True):
-                cost.update(result.cost)
+                for name, value in result.cost.items():
+                    cost[name] = cost.get(name, 0) + value
                 if result.captions is None:
                     self._failed(context, original.id, result.failure, failures)
                 else:
@@ -68,7 +68,7 @@ class Write(Step):
             context.progress.say(f"{context.name}: {len(failures)} of {len(originals)} stories keep their own captions")
         context.tracker.rewind(-1)
         context.tracker.log(0, {"stories": len(written), "failures": len(failures), **cost})
-        about = {"writer": describe(self.writer), "seed": context.seed, "cost": dict(cost), "failures": failures}
+        about = {"writer": describe(self.writer), "seed": context.seed, "cost": cost, "failures": failures}
         return {"captions": Captions(written, about)}
 
     def stand_in(self, context: StepContext) -> dict[str, Any]:

@@ -52,7 +52,7 @@ class CaptionRows:
             rows, real = known[caption]
             data[i, : len(rows)], mask[i, : len(rows)] = rows, real
         stories = (len(captions), len(captions[0]))
-        return Text(data.unflatten(0, stories), mask.unflatten(0, stories))
+        return Text(data.reshape(*stories, *data.shape[1:]), mask.reshape(*stories, *mask.shape[1:]))
 
     def _keep(self, caption: str, rows: tuple[Tensor, Tensor]) -> None:
         size = sum(tensor.nbytes for tensor in rows)
