@@ -56,6 +56,17 @@ def test_mappings_merge_and_everything_else_is_replaced(tmp_path):
     assert tree.at(("components", "prior", "drop_text")).file == str(tmp_path / "base.yaml")
 
 
+def test_a_mapping_that_names_all_keys_of_the_base_gives_their_order(tmp_path):
+    write(
+        tmp_path,
+        base="rows: {a: 1, model: 2}\nmore: {a: 1, b: 2}\n",
+        mine="extends: base.yaml\nrows: {a: 1, c: 3, model: 2}\nmore: {b: 4, c: 3}\n",
+    )
+    plain = load_tree(tmp_path / "mine.yaml", find).plain()
+    assert list(plain["rows"].items()) == [("a", 1), ("c", 3), ("model", 2)]
+    assert list(plain["more"].items()) == [("a", 1), ("b", 4), ("c", 3)]
+
+
 def test_another_use_replaces_all_options(tmp_path):
     write(tmp_path, base=BASE, mine="extends: base.yaml\ncomponents:\n  prior: {use: toy-stream}\n")
     assert load_tree(tmp_path / "mine.yaml", find).plain()["components"]["prior"] == {"use": "toy-stream"}

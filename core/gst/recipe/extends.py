@@ -43,14 +43,16 @@ def bases_of(tree: Node) -> list[Node]:
 def merge(base: Node, over: Node) -> Node:
     """`over` laid over `base`: mappings merge key by key, everything else is replaced.
 
+    Keys keep the base's order, new ones follow; a mapping that names all of the base's keys gives their order itself.
+
     A component that names another `use` replaces the base's component with all its options, which belong to the other
     class.
     """
     if not isinstance(base.value, dict) or not isinstance(over.value, dict) or _other_use(base, over):
         return over
-    merged = dict(base.value)
+    merged = {} if base.value.keys() <= over.value.keys() else dict(base.value)
     for key, node in over.value.items():
-        merged[key] = merge(merged[key], node) if key in merged else node
+        merged[key] = merge(base.value[key], node) if key in base.value else node
     return replace(over, value=merged)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -48,6 +49,31 @@ def test_psnr_frame_by_frame(stories, noisy, feed):
             error = sum((x - y) ** 2 for x, y in zip(a.ravel(), b.ravel(), strict=True)) / a.size
             expected.append(10 * math.log10(255 * 255 / error) if error else 100.0)
     assert feed(PSNR(), stories, drawn).compute()["psnr"] == pytest.approx(np.mean(expected), rel=1e-6)
+
+
+@pytest.mark.parametrize("pixels", ["mask", "not mask"])
+def test_psnr_of_some_pixels(stories, noisy, feed, pixels):
+    random = np.random.default_rng(4)
+    masks = [random.random((len(story), 16, 16)) < 0.3 for story in stories]
+    masks[0][0] = pixels == "not mask"  # a frame without any of them
+    masked = [replace(s, extras={**s.extras, "mask": m}) for s, m in zip(stories, masks, strict=True)]
+    drawn, expected = noisy(20), []
+    for story, frames, mask in zip(stories, drawn, masks, strict=True):
+        for a, b, inside in zip(story.frames.astype(float), frames.astype(float), mask, strict=True):
+            chosen = inside if pixels == "mask" else ~inside
+            if chosen.any():
+                expected.append(10 * math.log10(255**2 / np.mean((a[:, chosen] - b[:, chosen]) ** 2)))
+    metric = feed(PSNR(pixels=pixels), masked, drawn)
+    assert metric.directions == {f"psnr[{pixels}]": "up"}
+    assert metric.compute() == {f"psnr[{pixels}]": pytest.approx(np.mean(expected), rel=1e-6)}
+    assert metric.signature()["pixels"] == pixels
+
+
+def test_psnr_of_pixels_that_nobody_tells(stories, noisy, feed):
+    with pytest.raises(DataError, match="no truth value 'mask'"):
+        feed(PSNR(pixels="mask"), stories, noisy(20))
+    with pytest.raises(DataError, match="'pronoun_only' is not told of each pixel"):
+        feed(PSNR(pixels="pronoun_only"), stories, noisy(20))
 
 
 def ssim_by_windows(a, b):

@@ -44,6 +44,15 @@ def some_cells(batch: StoryBatch, cells: str | None, cast: Cast) -> Tensor:
     return everything & (~chosen if negated else chosen)
 
 
+def some_pixels(batch: StoryBatch, pixels: str) -> Tensor:
+    """bool (B, T, H, W): the pixels of frames that `pixels` names: a mask that the data set tells, or "not NAME"."""
+    name, negated = _parse(pixels)
+    chosen = _extra(batch, str(name))
+    if chosen.ndim != 4:
+        raise DataError(f"pixels: '{name}' is not told of each pixel; use it with only:")
+    return ~chosen if negated else chosen
+
+
 def label(metric: str, only: str | None, cells: str | None = None) -> str:
     """The metric's name with its restriction: "char-f1[pronoun_only]", "char-f1[cells:new]"."""
     parts = [part for part in (only, f"cells:{cells}" if cells else None) if part]

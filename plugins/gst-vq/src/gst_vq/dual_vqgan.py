@@ -34,42 +34,12 @@ class DualVQGAN(VQGAN):
     The mask comes with the stories: an extra, bool (T, H, W), True at characters. A data set may tell the truth
     (story-world: "mask"), or the step `character-masks` finds it by Grad-CAM ("grad_cam").
 
+    The other options are those of `vqgan`; `codebook_size` is the size of each library.
+
     Args:
         mask: name of that extra.
         mask_share: a place of the grid shows a character where at least this share of its pixels does.
         character_weight: weight of the classification.
-        frame_size: (H, W) of the frames.
-        downsample: pixels of one code's side, or (rows, columns); any that divides the frame. 8 makes 8 x 8 codes of
-            64 x 64 pixels.
-        widths: channels of the levels, the finest first; multiples of 64 are fastest. Between them the picture shrinks
-            from 1 / stem_stride to 1 / downsample.
-        blocks: the encoder's residual blocks a level, one number or one a level.
-        decoder_blocks: the decoder's; VQGAN has one more a level than in the encoder.
-        middle: two more blocks at the coarsest level, in encoder and decoder (VQGAN).
-        stem_stride: pixels folded into channels before the first convolution: 1 for VQGAN's encoder, 4 for speed.
-        attention: self-attention at the coarsest level, after each of its blocks.
-        norm: "layer" over each pixel's channels (fast), "group" as in VQGAN, or "none".
-        codebook_size: number of codes.
-        code_dim: length of a code.
-        codebook: "ema" learns codes by moving averages, "gradient" with the optimizer.
-        init: codes start from "kmeans" on the first training batch, or from small "random" numbers.
-        decay: of the codebook's moving averages, a step.
-        revive_below: a code used less than this share of even use is moved to a random encoder output; 0 never.
-        cosine: compare codes by angle (ViT-VQGAN).
-        beta: weight of the commitment loss.
-        l1: weight of the mean absolute difference of pixels.
-        l2: weight of the mean squared difference of pixels.
-        perceptual: "pyramid" compares edges at several scales, "random" the features of a fixed untrained network (both
-            need no download), "timm" those of a trained one, "none" nothing.
-        perceptual_weight: weight of the perceptual loss.
-        perceptual_model: the timm model, for "timm".
-        perceptual_weights: file with that model's weights; None downloads them once.
-        perceptual_layers: which of its features are compared; None for all.
-        disc_start: the step at which the discriminator and the adversarial loss begin.
-        disc_weight: of the adversarial loss, beside lambda. 0 leaves the discriminator out.
-        disc_width: channels of the discriminator's first layer.
-        disc_layers: its convolutions of stride 2: 3 judge patches of 70 pixels, 2 of 34, 1 of 16.
-        disc_norm: its normalisation: "batch" as in the paper, or "group".
         cast: whom it tells apart.
     """
 
