@@ -87,7 +87,7 @@ def pipe(run: Any) -> StoryPipeline:
 def loud(pipe: StoryPipeline) -> StoryPipeline:
     """The same with weights so loud that every low token changes the picture."""
     generator = torch.Generator().manual_seed(0)
-    for part in (pipe.prior, pipe.tokenizer, pipe.given["low"].prior):
+    for part in (pipe.prior, pipe.tokenizer, pipe.stages["low"].prior):
         for parameter in part.parameters():
             with torch.no_grad():
                 parameter.normal_(0.0, 0.3, generator=generator)
@@ -139,7 +139,7 @@ def train_step(**options: Any) -> Any:
 
 def test_the_pipeline_draws_what_the_steps_drew(run: Any, pipe: StoryPipeline) -> None:
     drawn, tokens = run.outputs["sample_hi.pictures"], run.outputs["sample.tokens"]
-    assert isinstance(pipe.given["low"], StoryPipeline)
+    assert isinstance(pipe.stages["low"], StoryPipeline)
     for first in (0, 2):
         part = slice(first, first + 2)  # the steps' micro-batches
         mask = torch.ones(2, 5, dtype=torch.bool)
@@ -153,13 +153,13 @@ def test_a_users_captions_go_through_both_stages(loud: StoryPipeline) -> None:
     assert before[0].shape == (3, 3, 16, 16)
     assert np.array_equal(before[1], loud(STORY, seed=1).frames)
     with torch.no_grad():
-        loud.given["low"].prior.head.weight.neg_()  # type: ignore[union-attr]
+        loud.stages["low"].prior.head.weight.neg_()  # type: ignore[union-attr]
     assert any(not np.array_equal(frames, loud(STORY, seed=seed).frames) for seed, frames in enumerate(before))
 
 
 def test_every_stage_is_told_the_characters_that_are_asked_for(loud: StoryPipeline) -> None:
     told: list[Any] = []
-    stage = loud.given["low"]
+    stage = loud.stages["low"]
     inner = stage.latents
     stage.latents = lambda condition, *rest: (told.append(condition.characters), inner(condition, *rest))[1]  # type: ignore[method-assign]
     loud(STORY, characters=[["Zuki"], [], []])
@@ -169,7 +169,7 @@ def test_every_stage_is_told_the_characters_that_are_asked_for(loud: StoryPipeli
 
 def test_stages_do_not_draw_the_same_numbers(loud: StoryPipeline) -> None:
     seen: dict[str, torch.Tensor] = {}
-    for name, part in (("low", loud.given["low"]), ("high", loud)):
+    for name, part in (("low", loud.stages["low"]), ("high", loud)):
         inner = part.sampler.sample
 
         def watched(
@@ -216,7 +216,7 @@ def test_drawn_tokens_are_those_of_the_pictures(run: Any, pipe: StoryPipeline) -
 
 def test_grouping_changes_no_token(loud: StoryPipeline, step_context: Any, testing_split: StorySet) -> None:
     parts = {"prior": loud.prior, "tokenizer": loud.tokenizer, "sampler": loud.sampler, "data": testing_split}
-    base = loud.given["low"]
+    base = loud.stages["low"]
     given = Sample(
         prior=base.prior, tokenizer=base.tokenizer, sampler=base.sampler, data=testing_split, batch_size=3
     ).run(step_context("low"))["tokens"]

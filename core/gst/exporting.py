@@ -2,7 +2,7 @@
 
 pipeline.json        format, places, examples, and what it is (recipe, seed, metrics)
 tokenizer/ prior/ sampler/   as `gst.saving.save_component` writes them
-given/NAME/          the same of every stage before this one
+stages/NAME/         the same of every stage before this one
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ def export(pipe: StoryPipeline, folder: str | Path, *, dtype: Literal["bf16"] | 
         save_component(pipe.tokenizer, partial / "tokenizer", dtype=dtype, whole=True)
         save_component(pipe.prior, partial / "prior", dtype=dtype, whole=True)
         save_component(pipe.sampler, partial / "sampler", dtype=dtype, whole=True)
-        for name, stage in pipe.given.items():
-            export(stage, partial / "given" / name, dtype=dtype)
+        for name, stage in pipe.stages.items():
+            export(stage, partial / "stages" / name, dtype=dtype)
         about = {
             "format": FORMAT,
-            "given": list(pipe.given),
+            "stages": list(pipe.stages),
             "places": pipe.places,
             "examples": pipe.examples,
             "frames": pipe.frames,
@@ -71,7 +71,7 @@ def open_export(folder: Path, runtime: Runtime | None = None) -> StoryPipeline:
                 hint="It was written by a newer gst: update gst-story.",
             )
         places, examples, frames, rest = about["places"], about["examples"], about["frames"], about["about"]
-        given = {str(name): folder / "given" / str(name) for name in about.get("given", [])}
+        stages = {str(name): folder / "stages" / str(name) for name in about.get("stages", [])}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CheckpointError(f"{folder / ABOUT} cannot be read: {error!r}") from error
     parts = {name: load_component(folder / name) for name in ("tokenizer", "prior", "sampler")}
@@ -83,7 +83,7 @@ def open_export(folder: Path, runtime: Runtime | None = None) -> StoryPipeline:
         tokenizer,
         prior,
         sampler,
-        given={name: open_export(stage, runtime) for name, stage in given.items()},
+        stages={name: open_export(stage, runtime) for name, stage in stages.items()},
         runtime=runtime,
         places=places,
         examples=examples,

@@ -83,8 +83,8 @@ def _stage(run: RunResult, drawn: Ref, runtime: Runtime | None, **world: Any) ->
     tokenizer, prior, sampler = (parts.get(name) for name in ("tokenizer", "prior", "sampler"))
     if not (isinstance(tokenizer, Tokenizer) and isinstance(prior, Prior) and isinstance(sampler, Sampler)):
         raise UsageError(f"{drawn} in {run.dir} is not drawn from captions by a tokenizer and a prior")
-    given = {name: _stage(run, ref, runtime) for name, ref in options.get("given", {}).items()}
-    return StoryPipeline(tokenizer, prior, sampler, given=given, runtime=runtime, **world)
+    stages = {name: _stage(run, ref, runtime) for name, ref in options.get("given", {}).items()}
+    return StoryPipeline(tokenizer, prior, sampler, stages=stages, runtime=runtime, **world)
 
 
 def _world(run: RunResult, step: str) -> dict[str, Any]:

@@ -36,7 +36,7 @@ class StoryPipeline:
         tokenizer: trained; decodes what the sampler draws.
         prior: trained; its `conditioner` turns captions into what it is told.
         sampler: of the prior's family; its guidance comes with it.
-        given: the stages before this one, by the name under which the prior is given their latents ("low" for
+        stages: the pipelines before this one, by the name under which the prior is given their latents ("low" for
             super-resolution).
         runtime: device and precision.
         places: words for the places this model knows, for help texts.
@@ -51,7 +51,7 @@ class StoryPipeline:
         prior: Prior,
         sampler: Sampler,
         *,
-        given: Mapping[str, StoryPipeline] | None = None,
+        stages: Mapping[str, StoryPipeline] | None = None,
         runtime: Runtime | None = None,
         places: Sequence[str] = (),
         examples: Sequence[Sequence[str]] = (),
@@ -66,16 +66,16 @@ class StoryPipeline:
         if prior.latents != tokenizer.spec:
             raise UsageError(f"the prior models {prior.latents}, the tokenizer decodes {tokenizer.spec}")
         check_sampler(prior, sampler)
-        self.given = dict(given or {})
-        check_given(prior, self.given)
+        self.stages = dict(stages or {})
+        check_given(prior, self.stages)
         self.runtime = runtime or Runtime()
         self.tokenizer, self.prior, self.sampler = tokenizer, prior, sampler
         self.conditioner: Conditioner = prior.conditioner
         if self.conditioner.text is not None:
             self.conditioner.text.to(self.runtime.device)
-        most = (frames, prior.max_frames, *(stage.frames for stage in self.given.values()))
+        most = (frames, prior.max_frames, *(stage.frames for stage in self.stages.values()))
         self.frames: int | None = min((n for n in most if n is not None), default=None)
-        if any(stage.cast.names != self.cast.names for stage in self.given.values()):
+        if any(stage.cast.names != self.cast.names for stage in self.stages.values()):
             raise UsageError("the stages of a pipeline were trained on different casts")
         self.places, self.examples = tuple(places), tuple(tuple(e) for e in examples)
         self.about = dict(about or {})
@@ -98,7 +98,7 @@ class StoryPipeline:
             "characters_from": self.conditioner.describe(),
             "weights": {name: weights_hash(part) for name, part in learned.items()},
             "precision": self.runtime.precision,
-            **({"given": {name: stage.signature() for name, stage in self.given.items()}} if self.given else {}),
+            **({"given": {name: stage.signature() for name, stage in self.stages.items()}} if self.stages else {}),
         }
 
     def recognise(self, captions: Sequence[str]) -> list[Recognised]:
@@ -132,7 +132,7 @@ class StoryPipeline:
                     f"caption {number} is too long: {rows} tokens, the model reads {text.spec.length}",
                     hint=f"Shorten it, or give its end a line (and so a frame) of its own: {caption[:60]!r}",
                 )
-        for stage in self.given.values():
+        for stage in self.stages.values():
             stage.check(captions, any_text=True)
         if not any_text and len(self.cast) and not any(r.characters for r in self.recognise(captions)):
             raise DataError("no line names a character of this world", hint=self.help())
@@ -234,7 +234,7 @@ class StoryPipeline:
 
     def _grids(self) -> list[tuple[int, int]]:
         """The latent grids of all stages."""
-        return [self.tokenizer.spec.grid, *(grid for stage in self.given.values() for grid in stage._grids())]
+        return [self.tokenizer.spec.grid, *(grid for stage in self.stages.values() for grid in stage._grids())]
 
     def _draw(
         self,
@@ -290,7 +290,7 @@ class StoryPipeline:
         if characters is not None and condition.characters is not None:
             condition = replace(condition, characters=characters)
         given = {}
-        for name, stage in self.given.items():
+        for name, stage in self.stages.items():
             told = stage.condition(
                 ids, captions, frame_mask, seed=seed, labels=labels, characters=characters, kept=kept
             )
