@@ -144,3 +144,13 @@ def test_a_killed_step_goes_on(classifier, data, step_context):
     again = step.run(context)["stories"]
     assert again[0].extras["grad_cam"].all()
     assert not again[4].extras["grad_cam"].all()
+
+
+def test_before_the_run(classifier, data, step_context):
+    """What a dry run asks: how long it takes, and stories of the right shape for the steps after it."""
+    step = CharacterMasks(classifier=classifier, data=data.split("train"), stories=5)
+    assert step.probe(step_context("masks")).seconds > 0
+    stories = step.stand_in(step_context("masks"))["stories"]
+    assert len(stories) == 5
+    assert stories[4].extras["grad_cam"].shape == (5, 32, 32)
+    assert not stories[4].extras["grad_cam"].any()
