@@ -359,11 +359,12 @@ def test_declared_is_what_the_built_prior_has(prior, options, expected) -> None:
     assert MaskGST.declared_characters(clean) is prior(**options).takes_characters
 
 
-def test_saved_and_loaded_predicts_the_same(prior, condition, tmp_path) -> None:
+@pytest.mark.parametrize("name", ["maskgst", "maskgst-textfirst"])
+def test_saved_and_loaded_predicts_the_same(condition, tmp_path, name) -> None:
     bound = {"latents": LatentSpec("ids", (2, 3), 11), "text": TextSpec("ids", 7, 20)}
     bound["cast"] = Cast([Character(n) for n in ("Ann", "Bob", "Cleo")])
     options = {"dim": 32, "heads": 2, "head_dim": 16, "layers": ["full", "sv"], "rarity_weight": 0.5}
-    model = registry().create("prior", "maskgst", options, bound)
+    model = registry().create("prior", name, options, bound)
     save_component(model, tmp_path)
     again, told = load_component(tmp_path), condition([3])
     assert torch.equal(logits(model, told, tokens(model, told)), logits(again.eval(), told, tokens(model, told)))
