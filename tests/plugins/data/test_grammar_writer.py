@@ -21,7 +21,7 @@ from gst_data.story_world.grammar import _SKY as FIRST_SKY
 from gst_data.story_world.retell import _AT, _NIGHT, _NOUN, _SKY, _TO, _VERBS, retell
 
 # A change here is a change of what is trained on: say so, and set the hash anew.
-GOLDEN = "cfd955d3ffff38da"
+GOLDEN = "ca0367e5343595ee"
 
 
 def write(stories: list[Original], seed: int = 0) -> list[tuple[str, ...]]:

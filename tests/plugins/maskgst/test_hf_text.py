@@ -15,6 +15,7 @@ from transformers import AutoModel, AutoTokenizer, T5EncoderModel
 
 import gst
 from gst.cast import Cast, Character
+from gst.checkpoint import write_manifest
 from gst.conditioner import Conditioner
 from gst.errors import CheckpointError, DataError, GstError
 from gst.graph import Graph
@@ -185,14 +186,18 @@ def test_a_prior_is_saved_with_the_name_of_its_encoder_and_handed_out_with_a_cop
 
     weights = load_file(folder / "model.safetensors")
     save_file({k: v + 1 for k, v in weights.items()}, folder / "model.safetensors", {"format": "pt"})
-    with pytest.raises(CheckpointError, match="is not the one this was trained with"):
+    with pytest.raises(DataError, match="is not the one this was trained with"):
         load_component(tmp_path / "kept")
     shutil.rmtree(folder)
-    with pytest.raises(CheckpointError, match=r"text encoder .*t5 \(sha256 .*which is not here"):
+    with pytest.raises(DataError, match=r"text encoder .*t5 \(sha256 .*which is not here"):
         load_component(tmp_path / "kept")
     elsewhere = shutil.move(tmp_path / "whole", tmp_path / "elsewhere")
     handed: Any = load_component(elsewhere)
     assert torch.equal(handed.conditioner.text.encode(STORIES).data, wanted)
+    (tmp_path / "kept" / "conditioner" / "text" / "encoder.json").write_text("{}")
+    write_manifest(tmp_path / "kept", {})
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        load_component(tmp_path / "kept")
     save_component(handed, tmp_path / "again", whole=True)
     assert torch.equal(load_component(tmp_path / "again").conditioner.text.encode(STORIES).data, wanted)
 

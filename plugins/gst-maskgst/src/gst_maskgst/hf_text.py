@@ -126,13 +126,14 @@ class HfText(TextEncoder):
             try:
                 self._found = find_pretrained(self.model, revision)
             except DataError as error:
-                raise CheckpointError(
+                # What was saved is whole: no CheckpointError, on which a store would call its entry damaged.
+                raise DataError(
                     f"this was trained with the text encoder {self.model} (sha256 {wanted}), which is not here: "
                     f"{error.message}",
                     hint="Put that folder in its place; or, where it is, write an export, which holds a copy of it.",
                 ) from error
         if (got := pretrained_hash(self._found)) != wanted:
-            raise CheckpointError(
+            raise DataError(
                 f"the text encoder in {self._found} is not the one this was trained with: its sha256 is {got}, "
                 f"not {wanted}"
             )

@@ -22,12 +22,12 @@ _VERBS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("is standing still", "standing still", "are standing still"),
         ("does not move", "not moving", "do not move"),
         ("rests", "resting", "rest"),
-        ("stands there quietly", "standing there quietly", "stand there quietly"),
+        ("stands quietly", "standing quietly", "stand quietly"),
     ),
     "wave": (
         ("is waving", "waving", "are waving"),
         ("greets everyone", "greeting everyone", "greet everyone"),
-        ("lifts a hand to wave", "lifting a hand to wave", "lift a hand to wave"),
+        ("raises a hand", "raising a hand", "raise a hand"),
     ),
     "jump": (
         ("is jumping", "jumping", "are jumping"),
@@ -42,7 +42,7 @@ _VERBS: dict[str, tuple[tuple[str, str, str], ...]] = {
     "sleep": (
         ("is asleep", "fast asleep", "are asleep"),
         ("is sleeping", "sleeping", "are sleeping"),
-        ("lies there with closed eyes", "lying there with closed eyes", "lie there with closed eyes"),
+        ("lies there asleep", "lying there asleep", "lie there asleep"),
     ),
     "hold": (
         ("is holding {}", "holding {}", "are holding {}"),
@@ -54,7 +54,7 @@ _THINGS = {
     "ball": ("a ball", "a ball with stripes"),
     "balloon": ("a balloon", "a balloon on a string"),
     "cake": ("a cake", "a big cake"),
-    "lantern": ("a lantern", "a lantern with a bright light"),
+    "lantern": ("a lantern", "a bright lantern"),
     "book": ("a book", "a big book"),
     "flower": ("a flower", "a flower with pink petals"),
     "umbrella": ("an umbrella", "a green umbrella"),
@@ -248,7 +248,7 @@ class _Reteller:
         joined = False
         for clause in clauses:
             if out and not joined and self.draw.chance(0.3):
-                out[-1] += self.draw.one(("; ", ", and at the same time ")) + clause
+                out[-1] += self.draw.one(("; ", ", and ")) + clause
                 joined = True
             else:
                 out.append(clause)
