@@ -230,3 +230,10 @@ def test_recipes_are_found_by_file_and_by_name(toys, tmp_path, monkeypatch):
     assert name == by_path
     with pytest.raises(UsageError, match=r"Did you mean .*'maskgst_cg'"):
         load_recipe("recipes/maskgst_gc.yaml")
+
+
+def test_a_smoke_entry_of_null_takes_back_the_base_s(tmp_path, toys):
+    write(tmp_path, base=BASE, mine="extends: base.yaml\nsmoke:\n  data.stories: null\n  prior.dim: 2\n")
+    recipe = load_recipe(str(tmp_path / "mine.yaml"), smoke=True)
+    assert recipe.components["data"].options["stories"] == 3
+    assert recipe.components["prior"].options["dim"] == 2

@@ -17,6 +17,11 @@ def _data_for(name: str, real_data, monkeypatch) -> None:
         monkeypatch.setenv("GST_DATA", str(real_data("codraw_sv")))
 
 
+def _given(name: str, toy_model) -> list[str]:
+    """What a recipe's header asks to be given."""
+    return [f"text.model={toy_model('t5')}"] if name == "maskgst_hf_text" else []
+
+
 @pytest.mark.parametrize(("path", "name"), list(zip(RECIPES, NAMES, strict=True)), ids=NAMES)
 def test_recipe_is_valid(path, name):
     _, problems = check_recipe(path)
@@ -24,9 +29,10 @@ def test_recipe_is_valid(path, name):
 
 
 @pytest.mark.parametrize(("path", "name"), list(zip(RECIPES, NAMES, strict=True)), ids=NAMES)
-def test_recipe_runs_small(path, name, tmp_path, real_data, monkeypatch):
+def test_recipe_runs_small(path, name, tmp_path, real_data, toy_model, monkeypatch):
     _data_for(name, real_data, monkeypatch)
-    run = gst.run_recipe(path, smoke=True, out=tmp_path / "run")
+    given = _given(name, toy_model)
+    run = gst.run_recipe(path, given, smoke=True, out=tmp_path / "run")
     rows = run.outputs["scores.table"].rows
     assert {"model", "reconstructions", "real"} <= {row["of"] for row in rows}
     assert all(row["signature"] for row in rows)
@@ -34,7 +40,7 @@ def test_recipe_runs_small(path, name, tmp_path, real_data, monkeypatch):
     assert "data:image/png;base64," in page
     for table in run.metrics.values():
         assert html.escape(f"{table['about']['data']}, {table['about']['stories']} stories") in page
-    again = gst.run_recipe(path, smoke=True, out=tmp_path / "run")
+    again = gst.run_recipe(path, given, smoke=True, out=tmp_path / "run")
     assert again.nothing_to_do
 
 
