@@ -192,6 +192,26 @@ def test_exported_and_opened_again_it_draws_the_same(loud: StoryPipeline, tmp_pa
     assert loud.signature()["given"]["low"]["prior"] == "maskgst"
 
 
+def test_what_is_kept_of_a_story_is_kept_by_every_stage(loud: StoryPipeline) -> None:
+    story = loud(STORY, seed=1)
+    longer = loud(STORY, given=story.frames[:2], seed=2)
+    assert np.array_equal(longer.frames[:2], story.frames[:2])
+    known: list[torch.Tensor] = []
+    for part in (loud.stages["low"], loud):
+        inner = part.sampler.sample
+        part.sampler.sample = lambda *told, keep, inner=inner, **rest: (  # type: ignore[method-assign]
+            known.append(keep),
+            inner(*told, keep=keep, **rest),
+        )[1]
+    again = loud.redraw(story, 0, region=(9, 1, 12, 3), seed=5)
+    changed = (again.frames != story.frames).any(1)
+    # The coarse grid has cells of 8 x 8 pixels, the fine one of 4 x 4: what is drawn again grows to the coarse one.
+    assert not changed[0, 8:].any()
+    assert not changed[0, :, :8].any()
+    assert not changed[1:].any()
+    assert [int((~keep).sum()) for keep in known] == [1, 4]
+
+
 def test_only_drawn_tokens_make_a_pipeline(run: Any) -> None:
     steps = dict(run.recipe.steps)
     encoded = replace(steps["train_hi"].options["given"]["low"])
@@ -353,6 +373,17 @@ def test_training_goes_on_in_the_same_bits(step_context: Callable[..., Any]) -> 
 
 
 # Recipes
+
+
+def test_what_a_chain_takes_is_known_before_it_runs(chain: dict[str, Any], tmp_path: Path) -> None:
+    """Probes run on stand-ins, whose tokens must fit together too."""
+    from gst.progress import Progress
+    from gst.store import Store
+
+    quiet, store = Progress(quiet=True), Store(tmp_path / "store")
+    plan = run_recipe(chain, out=tmp_path / "run", dry_run=True, probe=True, store=store, progress=quiet).plan
+    seconds = {planned.name: planned.estimate and planned.estimate.seconds for planned in plan}
+    assert all(seconds[name] for name in ("train_hi", "sample", "sample_hi"))
 
 
 def problems(recipe: dict[str, Any]) -> list[str]:
