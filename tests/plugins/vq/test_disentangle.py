@@ -53,6 +53,9 @@ def test_each_library_alone(data: Dataset, step_context: Callable[..., Any]) -> 
         share = (mixed == alone.data).float().mean()
         assert 0 < share < 1
     assert (drawn["background"].frames != drawn["characters"].frames).any()
+    estimate = step(tokenizer=model, data=split, stories=3).probe(step_context("probe"))
+    assert estimate is not None
+    assert estimate.disk == 2 * 2 * 3 * split[0].frames.nbytes
 
 
 def test_it_wants_two_libraries(data: Dataset) -> None:

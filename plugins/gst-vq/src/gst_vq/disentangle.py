@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from gst.artifacts import Pictures
 from gst.batch import collate, to_uint8
-from gst.kinds import Step, StorySet
+from gst.kinds import Estimate, Step, StorySet
 from gst.signatures import describe, weights_hash
 from gst.steps.chunks import as_pictures, count_stories, frames_in_chunks
 from gst.story import Story
@@ -47,6 +48,14 @@ class Disentangle(Step):
     def run(self, context: StepContext) -> dict[str, Any]:
         """Draw them. A killed run goes on after the last finished micro-batch."""
         return {name: self._pictures(context, name, library) for library, name in enumerate(self.outputs)}
+
+    def probe(self, context: StepContext) -> Estimate:
+        """Time of one story from each library, times their number."""
+        total = count_stories(self.data, self.stories)
+        started = time.monotonic()
+        drawn = [self._draw(context, [self.data[0]], library) for library in range(len(self.outputs))]
+        size = sum(frames.numel() for frames in drawn)
+        return Estimate(seconds=(time.monotonic() - started) * total, disk=2 * size * total)
 
     def _pictures(self, context: StepContext, name: str, library: int) -> Pictures:
         work = context.work / name
