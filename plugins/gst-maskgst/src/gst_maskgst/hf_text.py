@@ -130,7 +130,8 @@ class HfText(TextEncoder):
                 raise DataError(
                     f"this was trained with the text encoder {self.model} (sha256 {wanted}), which is not here: "
                     f"{error.message}",
-                    hint="Put that folder in its place; or, where it is, write an export, which holds a copy of it.",
+                    hint="Put that folder in its place; or export the pipeline where it is (gst.exporting.export), "
+                    "with a copy of it.",
                 ) from error
         if (got := pretrained_hash(self._found)) != wanted:
             raise DataError(
