@@ -11,11 +11,14 @@ SUPPLIERS = {
     key: dist
     for dist, keys in {
         "gst-data": ("dataset/story-world", "dataset/codraw", "dataset/story-folder", "writer/grammar"),
-        "gst-vq": ("tokenizer/vqvae", "tokenizer/vqgan"),
+        "gst-vq": ("tokenizer/vqvae", "tokenizer/vqgan", "tokenizer/dual-vqgan", "step/disentangle"),
         "gst-maskgst": (
             "text/bpe",
             "text/hf-text",
             "prior/maskgst",
+            "prior/maskgst-textfirst",
+            "prior/maskgst-dual",
+            "prior/maskgst-superres",
             "sampler/maskgit",
             "sampler/random",
             "sampler/halton",
@@ -42,6 +45,7 @@ SUPPLIERS = {
             "step/unigram",
             "step/retrieve",
             "step/copy-frame",
+            "step/character-masks",
         ),
     }.items()
     for key in keys
