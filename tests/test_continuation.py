@@ -120,8 +120,8 @@ def test_the_story_goes_on_from_what_is_given(pipe: Any) -> None:
 
 def test_a_model_that_sees_no_other_frame_says_so(pipe: Any) -> None:
     blind = make_pipe(("full", "self"))
-    assert pipe.prior.sees_frames
-    assert not blind.prior.sees_frames
+    assert pipe.sees_frames
+    assert not blind.sees_frames
     one, two = (blind(STORY, given=random_frames(1, n), seed=3).frames for n in (1, 2))
     assert np.array_equal(one[1:], two[1:])
     assert np.array_equal(one[1:], blind(STORY, seed=3).frames[1:])

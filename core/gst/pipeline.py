@@ -85,6 +85,11 @@ class StoryPipeline:
         """Whom captions may name."""
         return self.conditioner.cast
 
+    @property
+    def sees_frames(self) -> bool:
+        """Whether any stage sees other frames while it draws one; if not, given frames change nothing in the others."""
+        return self.prior.sees_frames or any(stage.sees_frames for stage in self.stages.values())
+
     def signature(self) -> dict[str, Any]:
         """What decides its pictures besides captions and seed."""
         guidance = self.sampler.options.get("guidance")

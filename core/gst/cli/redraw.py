@@ -57,7 +57,7 @@ def redraw(
         raise DataError(f"{story} has {len(before.frames)} frames; --redraw {number} asks for another")
     where = None if region is None else (region[0], region[1], region[2], region[3])
     again = where if mask is None else read_mask(mask, pipe.tokenizer.spec.frame_size, told)
-    if not pipe.prior.sees_frames:
+    if not pipe.sees_frames:
         told(f"{SEES_NO_FRAMES}: the other frames change nothing in this one")
     after = pipe.redraw(before, number - 1, caption, region=again, seed=seed, any_text=any_text)
     told(f"frame {number}: {after.recognised[number - 1]}")

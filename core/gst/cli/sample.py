@@ -64,7 +64,7 @@ def _said_of_given(pipe: StoryPipeline, count: int) -> str:
     from gst.editing import SEES_NO_FRAMES
 
     are = "1 frame is given and stays as it is" if count == 1 else f"{count} frames are given and stay as they are"
-    if pipe.prior.sees_frames:
+    if pipe.sees_frames:
         return are
     return f"{are}; {SEES_NO_FRAMES}: they change nothing in the others"
 

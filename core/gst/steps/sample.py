@@ -75,7 +75,7 @@ class Sample(Step):
         self._check_stages(total)
         if self.given_frames:
             self._check_given(total)
-            if not self.prior.sees_frames:
+            if not self.prior.sees_frames and not self.given.tokens:
                 context.progress.say(f"{context.name}: {SEES_NO_FRAMES}: given_frames changes nothing in the others")
         told, drawn = arrays_in_chunks(
             context,
