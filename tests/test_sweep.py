@@ -78,7 +78,7 @@ def test_what_cells_share_is_planned_and_done_once(tmp_path: Path) -> None:
     assert plan.dir == Path("runs/recipe-sweep")
     assert plan.counts() == COUNTS
     assert plan.headline() == "6 cells of 24 steps: 10 different ones, 0 are in the store, 10 to run"
-    assert [cell.new for cell in plan.cells][:3] == [("vq", "train", "draw", "count"), ("train", "draw"), ("draw",)]
+    assert [cell.new for cell in plan.runs][:3] == [("vq", "train", "draw", "count"), ("train", "draw"), ("draw",)]
     assert not Path("runs").exists()
     results = sweep()
     ran = [name for result in results if result.run is not None for name in result.run.seconds]

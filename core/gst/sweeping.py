@@ -6,46 +6,22 @@ A sweep's folder holds a run for every cell, and sweep.json: the grid, each cell
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gst import rundir
 from gst.errors import GstError
 from gst.progress import Progress
 from gst.recipe.load import Source
-from gst.run import RunResult, run_recipe
+from gst.run import RunResult
 from gst.rundir import RunDir
+from gst.series import Outcome, run_series
 from gst.store import Store
 from gst.sweep_plan import STATE, PlannedCell, SweepPlan, plan_sweep
 
 FORMAT = 1
 
 
-@dataclass(frozen=True)
-class CellResult:
-    """What became of a cell.
-
-    Args:
-        planned: what it was to be.
-        run: its run, or None.
-        error: why there is none.
-        failed: fingerprints of the steps that failed.
-    """
-
-    planned: PlannedCell
-    run: RunResult | None
-    error: str | None = None
-    failed: tuple[str, ...] = ()
-
-    def numbers(self) -> dict[str, dict[str, Any]]:
-        """ "step: metric" -> the row of what was scored first (the model's), without parts such as "char-f1/Bobo"."""
-        found = {}
-        for port, scored in ({} if self.run is None else self.run.metrics).items():
-            for row in scored["rows"]:
-                if row["of"] == scored["rows"][0]["of"] and "/" not in str(row["metric"]):
-                    found[f"{port.partition('.')[0]}: {row['metric']}"] = row
-        return found
+CellResult = Outcome[PlannedCell]
 
 
 def sweep(
@@ -89,23 +65,12 @@ def sweep(
 
 
 def run_sweep(plan: SweepPlan, *, store: Store, progress: Progress) -> list[CellResult]:
-    """Run the cells one after the other. One that fails is reported, and the others go on.
+    """Run the cells one after the other, as `run_series` does, and keep sweep.json up to date."""
 
-    A cell that needs a step which failed in a cell before, with the same fingerprint, is not tried in this sweep.
-    """
-    results: list[CellResult] = []
-    broken: dict[str, str] = {}
-    _save(plan, results)
-    for number, planned in enumerate(plan.cells, 1):
-        progress.say(f"cell {number} of {len(plan.cells)}: {planned.cell.name}")
-        cause = next((broken[key] for key in planned.fingerprints.values() if key in broken), None)
-        result = _run(planned, store, progress) if cause is None else CellResult(planned, None, cause)
-        if result.error is not None:
-            progress.say(f"cell {number} of {len(plan.cells)} failed: {result.error}")
-            broken = {**dict.fromkeys(result.failed, f"as in {planned.cell.name}: {result.error}"), **broken}
-        results.append(result)
-        _save(plan, results)
-    return results
+    def save(results: Sequence[CellResult]) -> None:
+        RunDir(plan.dir).write(STATE, summary(plan, results))
+
+    return run_series(plan, store=store, progress=progress, after=save)
 
 
 def tabulate(results: Sequence[CellResult]) -> tuple[list[str], list[list[Any]]]:
@@ -128,7 +93,7 @@ def summary(plan: SweepPlan, results: Sequence[CellResult]) -> dict[str, Any]:
     """The sweep as JSON, finished cells with their numbers."""
     done = {result.planned.cell.name: result for result in results}
     cells = []
-    for planned in plan.cells:
+    for planned in plan.runs:
         result = done.get(planned.cell.name)
         state = "waiting" if result is None else "failed" if result.error is not None else "finished"
         numbers = {} if result is None else result.numbers()
@@ -149,27 +114,10 @@ def summary(plan: SweepPlan, results: Sequence[CellResult]) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "sweep": str(plan.dir),
-        "recipe": plan.cells[0].recipe.name,
+        "recipe": plan.runs[0].recipe.name,
         "grid": {path: list(values) for path, values in plan.grid.items()},
         "overrides": list(plan.overrides),
         **plan.counts(),
         "seconds": plan.seconds,
         "cells": cells,
     }
-
-
-def _run(planned: PlannedCell, store: Store, progress: Progress) -> CellResult:
-    before = RunDir(planned.dir).read(rundir.STATE)
-    try:
-        return CellResult(planned, run_recipe(planned.recipe, out=planned.dir, store=store, progress=progress))
-    except GstError as error:
-        cause = error.message
-    except Exception as error:  # a bug in a plugin must not cost the other cells
-        cause = f"{type(error).__name__}: {error}"
-    after = RunDir(planned.dir).read(rundir.STATE)
-    steps = after["steps"].values() if after != before else ()
-    return CellResult(planned, None, cause, tuple(step["fingerprint"] for step in steps if step["state"] == "failed"))
-
-
-def _save(plan: SweepPlan, results: Sequence[CellResult]) -> None:
-    RunDir(plan.dir).write(STATE, summary(plan, results))

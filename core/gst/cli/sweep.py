@@ -59,7 +59,7 @@ def command(
         if as_json:
             result_json(summary(plan, []))
             return 0
-        table(("cell", "to run"), [[p.cell.name, ", ".join(p.new) or "nothing"] for p in plan.cells])
+        table(("cell", "to run"), [[p.cell.name, ", ".join(p.new) or "nothing"] for p in plan.runs])
         result(f"{plan.headline()}  ->  {plan.dir}")
         return 0
     progress.say(f"{plan.headline()}  ->  {plan.dir}")
