@@ -12,13 +12,11 @@ RECIPES = sorted((Path(__file__).parents[1] / "recipes").rglob("*.yaml"))
 NAMES = [str(path.relative_to(Path(__file__).parents[1] / "recipes").with_suffix("")) for path in RECIPES]
 
 
-def _data_for(name: str, real_data, monkeypatch) -> None:
+@pytest.fixture
+def given(name, real_data, toy_model, monkeypatch):
+    """What a recipe's header asks to be given, as overrides."""
     if name.startswith("codraw/"):
         monkeypatch.setenv("GST_DATA", str(real_data("codraw_sv")))
-
-
-def _given(name: str, toy_model) -> list[str]:
-    """What a recipe's header asks to be given."""
     return [f"text.model={toy_model('t5')}"] if name == "maskgst_hf_text" else []
 
 
@@ -29,9 +27,7 @@ def test_recipe_is_valid(path, name):
 
 
 @pytest.mark.parametrize(("path", "name"), list(zip(RECIPES, NAMES, strict=True)), ids=NAMES)
-def test_recipe_runs_small(path, name, tmp_path, real_data, toy_model, monkeypatch):
-    _data_for(name, real_data, monkeypatch)
-    given = _given(name, toy_model)
+def test_recipe_runs_small(path, name, given, tmp_path):
     run = gst.run_recipe(path, given, smoke=True, out=tmp_path / "run")
     rows = run.outputs["scores.table"].rows
     assert {"model", "reconstructions", "real"} <= {row["of"] for row in rows}
