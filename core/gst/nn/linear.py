@@ -10,8 +10,8 @@ from torch.nn import functional
 class Linear(nn.Linear):
     """`torch.nn.Linear`, which between predictions keeps its weight in autocast's type.
 
-    Autocast converts every weight anew in each context, that is for each batch of stories drawn: a tenth of the time of
-    one story at width 1024 on a CPU. Here the converted weight is kept until the weight changes, or until something is
+    Autocast converts every weight anew in each context, that is for each batch of stories drawn: up to a tenth of the
+    time of one story on a CPU. Here the converted weight is kept until the weight changes, or until something is
     recorded for gradients, so that training never holds two. Results are the same to the bit.
     """
 
