@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from gst.pipeline import StoryPipeline
     from gst.run import run_recipe
     from gst.story import Story
+    from gst.studying.run import study
     from gst.sweeping import sweep
 
 _EXPORTS = {
@@ -75,6 +76,7 @@ _EXPORTS = {
     "load": "gst.loading",
     "run_recipe": "gst.run",
     "Story": "gst.story",
+    "study": "gst.studying.run",
     "sweep": "gst.sweeping",
 }
 
@@ -107,6 +109,7 @@ __all__ = [
     "load",
     "published",
     "run_recipe",
+    "study",
     "sweep",
 ]
 

@@ -56,14 +56,20 @@ class Problem:
 
 
 class RecipeError(GstError):
-    """A recipe is invalid. Carries every problem that was found, not only the first."""
+    """A recipe or a study is invalid. Carries every problem that was found, not only the first.
+
+    Args:
+        problems: what is wrong.
+        hint: what to do next.
+        what: "recipe" or "study".
+    """
 
     exit_code = 3
 
-    def __init__(self, problems: list[Problem], *, hint: str | None = None) -> None:
+    def __init__(self, problems: list[Problem], *, hint: str | None = None, what: str = "recipe") -> None:
         self.problems = list(problems)
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-        super().__init__("\n".join([f"{count} in the recipe:", *(f"  {p}" for p in problems)]), hint=hint)
+        super().__init__("\n".join([f"{count} in the {what}:", *(f"  {p}" for p in problems)]), hint=hint)
 
 
 class OptionError(UsageError):

@@ -6,7 +6,7 @@ What a sweep and a study share.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar, cast
 
@@ -193,7 +193,9 @@ def _run(planned: R, store: Store, progress: Progress) -> Outcome[R]:
             progress.say(f"{planned.dir} is finished")
             return Outcome(planned, open_run(planned.dir))
         before = RunDir(planned.dir).read(rundir.STATE)
-        return Outcome(planned, run_recipe(planned.recipe, out=planned.dir, store=store, progress=progress))
+        made = run_recipe(planned.recipe, out=planned.dir, store=store, progress=progress)
+        # As it is when opened later, so that a long series does not hold the data sets of all its runs.
+        return Outcome(planned, replace(made, maker=open_run(planned.dir).maker))
     except GstError as error:
         cause = error.message
     except Exception as error:  # a bug in a plugin must not cost the other runs

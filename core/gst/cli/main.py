@@ -25,6 +25,7 @@ from gst.errors import GstError, PluginError
 CORE_COMMANDS = {
     "run": ("gst.cli.run:command", "Train, sample and evaluate what a recipe says"),
     "sweep": ("gst.cli.sweep:command", "Run a recipe at many values, and what these have in common once"),
+    "study": ("gst.cli.study:command", "Run a study and publish its tables with a verdict on every claim"),
     "check": ("gst.cli.check:command", "Check a recipe without running it"),
     "show": ("gst.cli.show:command", "Show a recipe as it is after extends, overrides and defaults"),
     "sample": ("gst.cli.sample:command", "Draw a story from your own captions"),
