@@ -135,7 +135,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return pipe.decode(latents, batch.frame_mask)
 
     def drawn(sampler: Sampler) -> Callable[[StoryBatch], Tensor]:
-        own = gst.StoryPipeline(pipe.tokenizer, pipe.prior, sampler, given=pipe.given, runtime=pipe.runtime)
+        own = gst.StoryPipeline(pipe.tokenizer, pipe.prior, sampler, stages=pipe.stages, runtime=pipe.runtime)
 
         def make(batch: StoryBatch) -> Tensor:
             condition = own.condition(

@@ -241,20 +241,26 @@ TINY = {
 }
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def tiny_recipe() -> dict[str, Any]:
-    """A recipe with everything from captions to the report, for seconds."""
+    """A recipe with everything from captions to the report, for seconds; each test may change its own."""
     return copy.deepcopy(TINY)
 
 
 @pytest.fixture(scope="session")
-def tiny_run(tiny_recipe: dict[str, Any], tmp_path_factory: pytest.TempPathFactory, gst_store: Path) -> Any:
-    """The finished run of `tiny_recipe`; tests only read it."""
+def tiny_recipe_once() -> dict[str, Any]:
+    """The same for fixtures that live as long as the session."""
+    return copy.deepcopy(TINY)
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory: pytest.TempPathFactory, gst_store: Path) -> Any:
+    """The finished run of that recipe; tests only read it."""
     from gst.progress import Progress
     from gst.run import run_recipe
 
     out = tmp_path_factory.mktemp("runs") / "tiny"
-    return run_recipe(tiny_recipe, out=out, probe=False, progress=Progress(quiet=True))
+    return run_recipe(TINY, out=out, probe=False, progress=Progress(quiet=True))
 
 
 @pytest.fixture

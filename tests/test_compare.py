@@ -41,8 +41,8 @@ def recipe(tiny: dict[str, Any]) -> dict[str, Any]:
     """The tiny recipe with scores; only training and drawing follow the recipe's seed."""
     made = copy.deepcopy(tiny)
     steps = made["steps"]
-    del steps["report"], steps["train"]["preview"], steps["train"]["preview_tokenizer"], steps["vqvae"]["preview"]
-    del steps["train"]["preview_sampler"]
+    # Previews stay: other tests find this training in the store and want them.
+    del steps["report"]
     for name in ("bpe", "vqvae", "tokens"):
         steps[name]["seed"] = 0
     made["components"] |= {"psnr": {"use": "psnr"}, "ssim": {"use": "ssim"}}
@@ -59,13 +59,15 @@ def recipe(tiny: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
-def runs(tiny_recipe: dict[str, Any], tmp_path_factory: pytest.TempPathFactory, gst_store: Path) -> dict[str, Path]:
+def runs(
+    tiny_recipe_once: dict[str, Any], tmp_path_factory: pytest.TempPathFactory, gst_store: Path
+) -> dict[str, Path]:
     """name -> folder of a finished run: three seeds, no guidance, oracle, fewer stories."""
     from gst.progress import Progress
     from gst.run import run_recipe
 
     root = tmp_path_factory.mktemp("compared")
-    base = recipe(tiny_recipe)
+    base = recipe(tiny_recipe_once)
     few = ["rebuild.stories=4", "sample.stories=4"]
     wanted = {
         "seed0": [],

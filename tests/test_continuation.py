@@ -110,8 +110,10 @@ def test_given_frames_and_their_tokens_come_back_to_the_bit(pipe: Any, k: int, t
 
 
 def test_the_story_goes_on_from_what_is_given(pipe: Any) -> None:
-    one, two = (pipe(STORY, given=random_frames(1, n), seed=3).frames for n in (1, 2))
-    assert not np.array_equal(one[1:], two[1:])
+    # Of several, since so small a prior draws the same after many a frame.
+    drawn = [pipe(STORY, given=random_frames(1, n), seed=3).frames for n in range(1, 7)]
+    assert len({frames[1:].tobytes() for frames in drawn}) > 1
+    one = drawn[0]
     other_seed = pipe(STORY, given=random_frames(1, 1), seed=4).frames
     assert np.array_equal(other_seed[0], one[0])
     assert not np.array_equal(other_seed[1:], one[1:])

@@ -40,9 +40,9 @@ FINE = LatentSpec("ids", (2, 4), vocab=9, frame_size=(4, 4))
 
 
 @pytest.fixture(scope="module")
-def chain(tiny_recipe: dict[str, Any]) -> dict[str, Any]:
+def chain(tiny_recipe_once: dict[str, Any]) -> dict[str, Any]:
     """The tiny recipe with a second tokenizer and a super-resolution prior behind the first."""
-    recipe = copy.deepcopy(tiny_recipe)
+    recipe = copy.deepcopy(tiny_recipe_once)
     components, steps = recipe["components"], recipe["steps"]
     components["tokenizer_hi"] = {**components["tokenizer"], "downsample": 4, "codebook_size": 8}
     components["superres"] = {**components["prior"], "use": "maskgst-superres", "low_layers": 1}
