@@ -100,6 +100,7 @@ def but_seeds(member: Scores) -> Mapping[str, str]:
     steps = {
         name: {key: value for key, value in step.items() if key not in ("seed", "title")}
         for name, step in recipe.get("steps", {}).items()
+        if step is not None
     }
     precision = (recipe.get("runtime") or {}).get("precision", "auto")
     return flatten({"components": recipe.get("components", {}), "steps": steps, "runtime": {"precision": precision}})

@@ -136,7 +136,8 @@ def _of_output(
 ) -> tuple[str, str]:
     """The step that scores what the run draws, and what these pictures are called there."""
     for step, said in recipe["steps"].items():
-        pictures = said.get("pictures") if said["use"] == "evaluate" else None
+        # A step that was taken out of a base is null.
+        pictures = said.get("pictures") if said is not None and said["use"] == "evaluate" else None
         for name, value in pictures.items() if isinstance(pictures, dict) else ():
             if value == f"${state['output']}":
                 if step not in scored:
