@@ -269,6 +269,7 @@ def scored(tiny: dict[str, Any]) -> dict[str, Any]:
     # Previews stay: other tests find this training in the store and want them.
     del steps["report"]
     made["components"]["psnr"] = {"use": "psnr"}
+    steps["more"] = dict(steps["rebuild"])
     steps["scores"] = {
         "use": "evaluate",
         "data": "$data.test",
@@ -286,7 +287,7 @@ def test_what_is_published(tiny_recipe: dict[str, Any], tmp_path: Path, monkeypa
     study = {
         "gst": 1,
         "title": "Tiny_1",
-        "defaults": {"recipe": "tiny.yaml", "seed_path": "train.seed"},
+        "defaults": {"recipe": "tiny.yaml", "seed_path": "train.seed", "set": {"steps.more": None}},
         "rows": {
             "base": {"seeds": [0, 1], "set": {"sampler.guidance": None}},
             "guided": {"seeds": [0, 1], "note": "with | guidance"},
