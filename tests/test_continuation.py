@@ -66,6 +66,9 @@ def make_pipe(layers: tuple[str, ...] = ("full", "sv"), sampler: Sampler | None 
         for part, loud in ((tokenizer, 0.3), (prior, 0.4), (prior.head, 0.5)):
             for parameter in part.parameters():
                 parameter.normal_(0.0, loud, generator=generator)
+        for name, parameter in prior.named_parameters():
+            if ".attention." in name and parameter.ndim == 2:
+                parameter.mul_(10.0)  # a mean over all rows would hardly tell one frame from another
         for part in prior.modules():
             if isinstance(part, torch.nn.LayerNorm):
                 part.weight.fill_(1.0)
@@ -110,9 +113,8 @@ def test_given_frames_and_their_tokens_come_back_to_the_bit(pipe: Any, k: int, t
 
 
 def test_the_story_goes_on_from_what_is_given(pipe: Any) -> None:
-    # Of several, since so small a prior draws the same after many a frame.
     drawn = [pipe(STORY, given=random_frames(1, n), seed=3).frames for n in range(1, 7)]
-    assert len({frames[1:].tobytes() for frames in drawn}) > 1
+    assert len({frames[1:].tobytes() for frames in drawn}) > 2  # of six; a token may well be the same after two frames
     one = drawn[0]
     other_seed = pipe(STORY, given=random_frames(1, 1), seed=4).frames
     assert np.array_equal(other_seed[0], one[0])
