@@ -55,9 +55,11 @@ def make_pipe(layers: tuple[str, ...] = ("full", "sv"), sampler: Sampler | None 
     data = gst.build("dataset", "story-world", size=SIZE, train=4)
     text = gst.build("text", "bpe", vocab_size=300, length=96)
     text.fit(caption for story in [STORY, *map(data.split("train").captions, range(4))] for caption in story)
-    tokenizer = gst.build(
-        "tokenizer", "vqvae", frame_size=(SIZE, SIZE), downsample=CELL, widths=[8], codebook_size=16, code_dim=8
-    )
+    with torch.random.fork_rng():
+        torch.manual_seed(2)  # of the codebook, which is no parameter
+        tokenizer = gst.build(
+            "tokenizer", "vqvae", frame_size=(SIZE, SIZE), downsample=CELL, widths=[8], codebook_size=16, code_dim=8
+        )
     bound = {"latents": tokenizer.spec, "text": text.spec, "cast": data.cast}
     prior = gst.build("prior", "maskgst", dim=16, heads=2, head_dim=8, layers=list(layers), max_frames=6, **bound)
     prior.conditioner = Conditioner(text, data.cast)
