@@ -57,7 +57,7 @@ class Run:
         self.maker = Maker(recipe, self._artifact)
         self.fingerprints = self.graph.fingerprints(self.maker)
         self.shelf = Shelf(recipe, store, self.fingerprints)
-        self.folder, self._named_here = choose(recipe, out), out is None
+        self.folder, self._may_move = choose(recipe, out), out is None
         self.seconds: dict[str, float] = {}
         self.states: dict[str, str] = dict.fromkeys(self.graph.order, "waiting")
         self.metrics: dict[str, Any] = {}
@@ -69,7 +69,7 @@ class Run:
 
     def execute(self, plan: Sequence[Planned]) -> None:
         """Do what was planned. What is finished stays in the store, however this ends."""
-        if self._named_here:
+        if self._may_move:
             self._claim()
         with self.folder.lock(lambda path: self.progress.say(f"another run uses {path}; waiting for it")):
             self.states.update({p.name: "skipped" for p in plan if p.state == "skipped"})

@@ -101,14 +101,11 @@ def claim(recipe: Recipe, folder: RunDir) -> RunDir:
 
     Between choosing and now another run may have taken it; then the next free one, so that no run writes over another.
     """
-    while not folder.path.exists():
-        with writing(folder.path):
-            folder.path.parent.mkdir(parents=True, exist_ok=True)
-            with suppress(FileExistsError):
-                folder.path.mkdir()
-                folder.write(STATE, {"recipe_hash": recipe_hash(recipe)})
-                return folder
-    if folder.read(STATE).get("recipe_hash") == recipe_hash(recipe):
+    wanted = recipe_hash(recipe)
+    with writing(folder.path), suppress(FileExistsError):
+        folder.path.mkdir(parents=True)
+        folder.write(STATE, {"recipe_hash": wanted})
+    if folder.read(STATE).get("recipe_hash") == wanted:
         return folder
     return claim(recipe, choose(recipe, None, folder.path.parent))
 
